@@ -1,0 +1,16 @@
+//! The one integration crate: it mirrors `src`, and drives the library as its callers do.
+
+mod config;
+mod delivery;
+mod explain;
+mod floors;
+mod gateway;
+mod journal;
+mod otlp;
+mod receiver;
+mod rollbar_convert;
+mod router;
+mod stacktrace;
+mod support;
+mod vendors;
+mod xray_convert;

@@ -1,0 +1,293 @@
+//! Rules: written as YAML, asked with telemetry.
+
+use telemetry_gateway::config::Config;
+use telemetry_gateway::otlp::{Batch, Kept, Signal};
+use telemetry_gateway::router::Router;
+
+use crate::support::{batch, traces};
+
+const EXPORTERS: &str = "exporters: { console/a: {}, console/b: {}, console/c: {} }\n";
+const NAMES: [&str; 3] = ["a", "b", "c"];
+
+fn router(rules: &str) -> Router {
+    let yaml = format!("{EXPORTERS}{rules}");
+    Config::parse("gateway.yaml", yaml, &|_| None).unwrap_or_else(|problems| panic!("{problems}")).1
+}
+
+/// The problems of rules, one line each without the file name.
+fn problems(rules: &str) -> Vec<String> {
+    let yaml = format!("{EXPORTERS}{rules}");
+    let problems = Config::parse("gateway.yaml", yaml, &|_| None).expect_err("problems");
+    problems.lines().map(|line| line.trim_start_matches("gateway.yaml:").to_owned()).collect()
+}
+
+/// Where each item of a batch goes, such as `["a", "bc", ""]`.
+fn route(rules: &str, batch: &Batch) -> Vec<String> {
+    let (routing, _) = router(rules).route(batch);
+    let mut to = vec![String::new(); batch.items as usize];
+    for (index, name) in NAMES.iter().enumerate() {
+        if routing.exporters().contains(index) {
+            let kept: Kept = routing.kept(index);
+            for (item, to) in to.iter_mut().enumerate() {
+                if kept.holds(item) {
+                    to.push_str(name);
+                }
+            }
+        }
+    }
+    to
+}
+
+/// Whether `when` holds for each span of a batch.
+fn holds(when: &str, batch: &Batch) -> Vec<bool> {
+    let rules = format!("routes: [{{ name: r, when: {when}, to: [console/a] }}]\ndefault: [console/b]");
+    route(&rules, batch).iter().map(|to| to == "a").collect()
+}
+
+fn attribute(name: &str, value: &str) -> String {
+    format!(r#""attributes":[{{"key":"{name}","value":{{{value}}}}}]"#)
+}
+
+#[test]
+fn the_first_match_wins_unless_the_rule_continues() {
+    let spans = traces("shop", &[r#""name":"one""#, r#""name":"two""#, r#""name":"three""#]);
+    let rules = "
+routes:
+  - { name: first, when: { name: [one, two] }, to: [console/a], continue: true }
+  - { name: second, when: { name: one }, to: [console/b] }
+  - { name: third, when: { name: one }, to: [console/c] }
+default: [console/c]";
+    assert_eq!(route(rules, &spans), ["ab", "ac", "c"]);
+    let router = router(rules);
+    let (_, matched) = router.route(&spans);
+    router.count(&matched);
+    assert_eq!(router.matched().collect::<Vec<_>>(), [("first", 2), ("second", 1), ("third", 0), ("default", 2)]);
+}
+
+#[test]
+fn a_rule_to_nowhere_takes_items_out() {
+    let spans = traces("shop", &[&attribute("url.path", r#""stringValue":"/health""#), r#""name":"work""#]);
+    let rules = "routes: [{ name: health, when: { attributes: { url.path: /health } }, to: [] }]\ndefault: [console/a]";
+    assert_eq!(route(rules, &spans), ["", "a"]);
+}
+
+#[test]
+fn each_field_of_a_span_can_be_asked() {
+    let span = r#""name":"GET /cart","kind":2,"startTimeUnixNano":"1000000000","endTimeUnixNano":"1600000000",
+        "status":{"code":2},"events":[{"name":"exception"}]"#;
+    let spans = traces("shop", &[span, r#""name":"other""#]);
+    for when in [
+        "{ name: GET /cart }",
+        "{ name: { glob: 'GET *' } }",
+        "{ name: { regex: '^GET /c.rt$' } }",
+        "{ kind: server }",
+        "{ kind: [server, consumer] }",
+        "{ status: error }",
+        "{ exception: true }",
+        "{ duration: { at_least: 600ms } }",
+        "{ duration: { above: 500ms, below: 1s } }",
+        "{ not: { name: other } }",
+        "{ any: [ { name: nothing }, { kind: server } ] }",
+        "{ all: [ { service: shop }, { kind: server } ] }",
+        "{ service: shop, signal: traces, kind: server }",
+    ] {
+        assert_eq!(holds(when, &spans), [true, false], "{when}");
+    }
+    for when in
+        ["{ signal: logs }", "{ service: { glob: 'sh?' } }", "{ severity: error }", "{ resource: { service.name: x } }"]
+    {
+        assert_eq!(holds(when, &spans), [false, false], "{when}");
+    }
+    for when in
+        ["{ service: { glob: 'sh?p' } }", "{ signal: [traces, logs] }", "{ resource: { service.name: shop } }", "{}"]
+    {
+        assert_eq!(holds(when, &spans), [true, true], "{when}");
+    }
+}
+
+#[test]
+fn attributes_of_every_kind_compare_by_value_and_a_type_mismatch_is_no_match() {
+    let holds = |when: &str, value: &str| {
+        holds(&format!("{{ attributes: {{ x: {when} }} }}"), &traces("s", &[&attribute("x", value)]))[0]
+    };
+    for (when, value, expected) in [
+        ("500", r#""intValue":"500""#, true),
+        ("500", r#""doubleValue":500"#, true),
+        ("500", r#""stringValue":"500""#, true),
+        ("'500'", r#""intValue":"500""#, false),
+        ("[404, 500]", r#""intValue":"500""#, true),
+        ("{ at_least: 500, below: 600 }", r#""intValue":"503""#, true),
+        ("{ at_least: 500, below: 600 }", r#""intValue":"600""#, false),
+        ("{ at_least: 500 }", r#""stringValue":"many""#, false),
+        ("true", r#""boolValue":true"#, true),
+        ("true", r#""boolValue":false"#, false),
+        ("word", r#""intValue":"1""#, false),
+        ("{ glob: '/api/*' }", r#""stringValue":"/api/v1/x""#, true),
+        ("{ glob: '/api/?' }", r#""stringValue":"/api/v1""#, false),
+        ("{ glob: 'a.c' }", r#""stringValue":"abc""#, false),
+        ("{ regex: 'v[0-9]' }", r#""stringValue":"/api/v1/x""#, true),
+        ("{ exists: true }", r#""stringValue":"""#, true),
+        ("{ exists: false }", r#""stringValue":"""#, false),
+        ("{ not: word }", r#""stringValue":"other""#, true),
+        ("{ not: { glob: 'o*' } }", r#""stringValue":"other""#, false),
+        ("b", r#""arrayValue":{"values":[{"stringValue":"a"},{"stringValue":"b"}]}"#, true),
+        ("c", r#""arrayValue":{"values":[{"stringValue":"a"},{"stringValue":"b"}]}"#, false),
+    ] {
+        assert_eq!(holds(when, value), expected, "{when} on {value}");
+    }
+}
+
+#[test]
+fn an_absent_attribute_matches_nothing_but_its_absence() {
+    let spans = traces("shop", &["", &attribute("x", r#""intValue":"1""#)]);
+    assert_eq!(holds("{ attributes: { x: { exists: false } } }", &spans), [true, false]);
+    assert_eq!(holds("{ attributes: { x: { below: 5 } } }", &spans), [false, true]);
+    assert_eq!(holds("{ attributes: { x: { not: 1 } } }", &spans), [true, false]);
+}
+
+#[test]
+fn old_and_new_names_of_an_attribute_are_one_to_a_rule() {
+    let old = attribute("http.status_code", r#""intValue":"503""#);
+    let new = attribute("http.response.status_code", r#""intValue":"503""#);
+    let target = attribute("http.target", r#""stringValue":"/health?full=1""#);
+    let spans = traces("shop", &[&old, &new, &target]);
+    for name in ["http.status_code", "http.response.status_code"] {
+        assert_eq!(holds(&format!("{{ attributes: {{ {name}: {{ at_least: 500 }} }} }}"), &spans), [true, true, false]);
+    }
+    assert_eq!(holds("{ attributes: { url.path: /health } }", &spans), [false, false, true]);
+}
+
+#[test]
+fn the_new_name_counts_where_both_are_there() {
+    let both = r#""attributes":[{"key":"http.status_code","value":{"intValue":"200"}},
+        {"key":"http.response.status_code","value":{"intValue":"500"}}]"#;
+    assert_eq!(holds("{ attributes: { http.status_code: 500 } }", &traces("shop", &[both])), [true]);
+}
+
+#[test]
+fn a_severity_is_a_range_of_numbers_or_the_name_of_one() {
+    let logs = |record: &str| {
+        let text = format!(r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{record}]}}]}}]}}"#);
+        batch(Signal::Logs, &text)
+    };
+    let error2 = logs(r#"{"severityNumber":18}"#);
+    let warn = logs(r#"{"severityNumber":13}"#);
+    let text_only = logs(r#"{"severityText":"CRITICAL"}"#);
+    let unset = logs("{}");
+    for (when, expected) in [
+        ("{ severity: error }", [true, false, false, false]),
+        ("{ severity: { at_least: error } }", [true, false, true, false]),
+        ("{ severity: { below: error } }", [false, true, false, false]),
+        ("{ severity: [warn, fatal] }", [false, true, true, false]),
+        ("{ severity: { at_least: 18 } }", [true, false, true, false]),
+        ("{ severity: { not: error } }", [false, true, true, true]),
+        ("{ severity: { at_least: info, not: error } }", [false, true, true, false]),
+        ("{ severity: { above: error } }", [false, false, true, false]),
+        ("{ severity: { at_most: error } }", [true, true, false, false]),
+        ("{ severity: [fatal, 18] }", [true, false, true, false]),
+    ] {
+        let found = [&error2, &warn, &text_only, &unset].map(|batch| holds(when, batch)[0]);
+        assert_eq!(found, expected, "{when}");
+    }
+}
+
+#[test]
+fn an_exception_log_record_is_known_by_its_event_name_or_its_attributes() {
+    let record =
+        r#"{"eventName":"exception"},{"attributes":[{"key":"exception.type","value":{"stringValue":"E"}}]},{}"#;
+    let logs = batch(Signal::Logs, &format!(r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{record}]}}]}}]}}"#));
+    assert_eq!(holds("{ exception: true }", &logs), [true, true, false]);
+    assert_eq!(holds("{ exception: false }", &logs), [false, false, true]);
+}
+
+#[test]
+fn a_metric_is_counted_by_its_points_and_goes_with_all_of_them() {
+    let point = |path: &str| {
+        format!(r#"{{"asInt":"1","attributes":[{{"key":"url.path","value":{{"stringValue":"{path}"}}}}]}}"#)
+    };
+    let metric = |name: &str, points: &[String]| {
+        format!(r#"{{"name":"{name}","gauge":{{"dataPoints":[{}]}}}}"#, points.join(","))
+    };
+    let metrics = [
+        metric("mixed", &[point("/health"), point("/cart")]),
+        metric("health", &[point("/health"), point("/health")]),
+        metric("empty", &[]),
+    ];
+    let text = format!(r#"{{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[{}]}}]}}]}}"#, metrics.join(","));
+    let batch = batch(Signal::Metrics, &text);
+    assert_eq!((batch.items, batch.weight), (3, 4));
+    assert_eq!(holds("{ attributes: { url.path: /health } }", &batch), [false, true, false]);
+    assert_eq!(holds("{ kind: gauge, name: { glob: 'h*' } }", &batch), [false, true, false]);
+    let (routing, _) = router("routes: []\ndefault: [console/a]").route(&batch);
+    assert_eq!(routing.weights(), [(0, 4)]);
+}
+
+#[test]
+fn groups_of_one_batch_are_judged_by_their_own_resource() {
+    let group = |service: &str| {
+        format!(
+            r#"{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"{service}"}}}}]}},
+            "scopeSpans":[{{"spans":[{{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"0000000000000001"}}]}}]}}"#
+        )
+    };
+    let text = format!(r#"{{"resourceSpans":[{},{},{}]}}"#, group("shop"), group("stock"), group("shop"));
+    let rules = "routes: [{ name: r, when: { service: shop }, to: [console/a] }]\ndefault: [console/b]";
+    assert_eq!(route(rules, &batch(Signal::Traces, &text)), ["a", "b", "a"]);
+}
+
+#[test]
+fn explain_says_for_each_rule_what_decided() {
+    let spans = traces("shop", &[r#""name":"GET /cart","kind":2"#]);
+    let router = router(
+        "
+routes:
+  - { name: health, when: { attributes: { url.path: /health } }, to: [] }
+  - { name: servers, when: { kind: server, service: shop }, to: [console/a], continue: true }
+  - { name: not mine, when: { service: { not: shop } }, to: [console/b] }
+default: [console/c]",
+    );
+    let (explained, to) = router.explain(&spans).remove(0);
+    let said: Vec<_> = explained.iter().map(|one| (one.route.as_str(), one.matched, one.because.as_str())).collect();
+    assert_eq!(
+        said,
+        [
+            ("health", false, "attribute `url.path` is `/health`: does not hold"),
+            ("servers", true, "service is `shop`: holds; kind is `server`: holds"),
+            ("not mine", false, "service not: is `shop`: does not hold"),
+            ("default", true, "no route before it was final"),
+        ]
+    );
+    assert_eq!(to.iter().collect::<Vec<_>>(), [0, 2]);
+}
+
+#[test]
+fn everything_wrong_with_the_rules_is_said_at_once() {
+    let found = problems(
+        "
+routes:
+  - { name: one, when: { status: eror }, to: [console/a] }
+  - { name: one, when: { name: { regex: '(' } }, to: [consle/b] }
+  - { name: all, to: [console/a] }
+  - { name: never, when: { duration: { above: fast } }, to: [console/a] }
+default: [console/d]",
+    );
+    let expected = [
+        "`eror` is no status: did you mean `error`?",
+        "route `one` is defined twice",
+        "`(` is no regular expression: unclosed group",
+        "exporter `consle/b` is not defined",
+        "route `never` can never match: `all` takes everything",
+        "`fast` is no duration",
+        "exporter `console/d` is not defined",
+    ];
+    for part in expected {
+        assert!(found.iter().any(|line| line.contains(part)), "{part}: {found:#?}");
+    }
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+}
+
+#[test]
+fn unmatched_items_need_a_default() {
+    let found = problems("routes: []");
+    assert!(found.iter().any(|line| line.contains("default")), "{found:?}");
+}
