@@ -4,6 +4,7 @@ mod check;
 mod explain;
 mod health;
 mod input;
+mod reload;
 mod run;
 mod sample;
 mod send;

@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use super::reload::Reloader;
 use super::{install_crypto, load};
 use crate::admin::Admin;
 use crate::config::Config;
@@ -30,6 +31,9 @@ const BLOCKING_THREADS_MAX: usize = 16;
 /// Threads that are stuck in the operating system are left behind after this: a full pipe nobody reads must not keep
 /// the process.
 const STUCK_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// Writing the journal's last frame takes milliseconds, on a disk that works.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Runs until told to stop. An error is a start that failed, or a stop that was cut short.
 pub fn run(path: &Path) -> anyhow::Result<()> {
@@ -56,6 +60,7 @@ async fn serve(path: &Path, config: Config, router: Router) -> anyhow::Result<()
     // Signals first: one that comes while starting must not kill half-way.
     let mut signals =
         Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
+    let mut reloader = Reloader::new(path, &config)?;
     let gateway = Arc::new(Gateway::new(&config.gateway, router).await?);
     let receiver = Receiver::bind(&config.receivers.otlp, Arc::clone(&gateway)).await?;
     let admin = Admin::bind(&config.admin, Arc::clone(&gateway)).await?;
@@ -63,14 +68,21 @@ async fn serve(path: &Path, config: Config, router: Router) -> anyhow::Result<()
     let deliveries = gateway.start();
     // Before anybody is listened to: the first request must not be told that the gateway is stopping.
     gateway.set_ready(true);
-    let running = Running {
+    let mut running = Running {
         deliveries,
         receiving: Task::start(|stop| receiver.run(stop)),
         administering: Task::start(|stop| admin.run(stop)),
     };
-    info!(exporters = gateway.lanes().len(), "ready");
+    info!(exporters = gateway.exporters(), "ready");
 
-    let signal = signals.next().await;
+    let signal = loop {
+        // A stop does not wait for a reload: what that has not come to is there at the next start.
+        tokio::select! {
+            biased;
+            signal = signals.next() => break signal,
+            () = reloader.reload_when_changed(&gateway, &mut running.deliveries) => {}
+        }
+    };
     info!(signal, "stopping");
     gateway.set_ready(false);
     let stopped = tokio::select! {
@@ -80,7 +92,10 @@ async fn serve(path: &Path, config: Config, router: Router) -> anyhow::Result<()
             Err(anyhow::anyhow!("stopped at once by a second {signal}"))
         }
     };
-    gateway.report_leftovers();
+    // A disk that hangs must not keep the process: what was confirmed is written already.
+    if tokio::time::timeout(CLOSE_TIMEOUT, gateway.close()).await.is_err() {
+        error!("the journal could not be closed in time");
+    }
     info!("stopped");
     stopped
 }

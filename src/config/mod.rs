@@ -1,23 +1,28 @@
 //! `gateway.yaml` → [`Config`], or all problems of the file at once, each with line, column and a hint.
 
+mod fingerprint;
 pub mod interpolate;
 pub mod problem;
 pub mod read;
+pub mod watch;
 pub mod yaml;
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use crate::exporter::{ExporterConfig, Exporters};
 use crate::gateway::GatewayConfig;
-use crate::gateway::config::JournalConfig;
+use crate::gateway::config::{Fingerprint, JournalConfig};
 use crate::router::{EXPORTERS_MAX, RouteConfig, Router, RouterConfig};
 use crate::stdx::fault::Fault;
-use crate::stdx::located::{Located, Place};
+use crate::stdx::located::Located;
 use crate::stdx::units::Interval;
 use crate::{admin, receiver, vitals};
+use fingerprint::fingerprint;
 use interpolate::Environment;
 use problem::{Problem, Problems};
 use read::{Reading, read};
@@ -32,9 +37,16 @@ pub struct Config {
     pub admin: admin::Config,
     pub log: vitals::log::Config,
     pub stop: StopConfig,
+    /// Of each part that takes effect at a start only, by its key.
+    pub fixed: BTreeMap<&'static str, Fingerprint>,
+    /// Of the whole.
+    pub fingerprint: Fingerprint,
     /// Unset variables that were let pass, because their exporter is in preview.
     pub tolerated: Vec<Problem>,
 }
+
+/// The parts of the file that take effect at a start only; the others do at once, wherever they are changed.
+const FIXED: [&str; 5] = ["receivers", "journal", "admin", "log", "stop"];
 
 /// The file as it is written.
 #[derive(Debug, Deserialize)]
@@ -124,15 +136,34 @@ impl Config {
             }
         }
         let tolerated = std::mem::take(&mut reading.tolerated);
+        let tree = reading.tree.take();
+        let at = |keys: &[&str]| tree.as_ref().and_then(|tree| tree.at(keys));
+        let exporter_fingerprints =
+            names.iter().map(|name| ((*name).to_owned(), fingerprint([at(&["exporters", name])]))).collect();
+        // Where an item goes depends on the rules and on which exporters there are, whatever else is said of them.
+        let rules_fingerprint = {
+            let mut hasher = Sha256::new();
+            hasher.update(fingerprint([at(&["routes"]), at(&["default"])]));
+            hasher.update(names.join("\n"));
+            hasher.finalize().into()
+        };
+        let fixed = FIXED.into_iter().map(|key| (key, fingerprint([at(&[key])]))).collect();
         let written = reading.finish()?;
         let (rules, router) = router.expect("without a router there are problems");
         let config = Config {
             receivers: written.receivers,
-            gateway: GatewayConfig { exporters: written.exporters.0, journal: written.journal },
+            gateway: GatewayConfig {
+                exporters: written.exporters.0,
+                journal: written.journal,
+                exporter_fingerprints,
+                rules_fingerprint,
+            },
             router: rules,
             admin: written.admin,
             log: written.log,
             stop: written.stop,
+            fixed,
+            fingerprint: fingerprint([tree.as_ref()]),
             tolerated,
         };
         Ok((config, router))
@@ -162,9 +193,7 @@ impl Written {
                 format!("{} exporters are too many: {EXPORTERS_MAX} at most", self.exporters.0.len()),
             ));
         }
-        if self.journal.max_bytes.as_u64() == 0 {
-            faults.push(Fault::at(Place::NONE, "`journal.max_bytes` is 0: nothing could be accepted"));
-        }
+        faults.extend(self.journal.faults());
         faults.extend(self.file_faults());
         faults
     }

@@ -21,6 +21,8 @@ pub enum State {
     Ok,
     /// The last try failed; it will be tried again.
     Retrying,
+    /// Several tries in a row failed; one request at a time is tried.
+    Open,
     /// The vendor refuses the credentials; everything is kept.
     Unauthorized,
     /// The vendor refused the last request for good; what it refused is dropped and counted.
@@ -31,9 +33,10 @@ pub enum State {
 
 impl State {
     /// Every state with its name in `/status` and metrics.
-    pub const NAMES: [(&'static str, State); 5] = [
+    pub const NAMES: [(&'static str, State); 6] = [
         ("ok", State::Ok),
         ("retrying", State::Retrying),
+        ("open", State::Open),
         ("unauthorized", State::Unauthorized),
         ("refusing", State::Refusing),
         ("preview", State::Preview),
@@ -145,6 +148,9 @@ impl Health {
                 State::Unauthorized => {
                     error!(exporter = self.exporter, answer, "not let in; keeping everything until that is mended");
                 }
+                State::Open => {
+                    warn!(exporter = self.exporter, answer, "sending keeps failing; trying one request at a time");
+                }
                 _ => warn!(exporter = self.exporter, answer, "send failed; will retry"),
             }
         }
@@ -181,7 +187,7 @@ impl Health {
 }
 
 /// A vendor's words on one line and within a length: they go into the log, where they must not draw lines of their own.
-fn shorten(message: &str) -> String {
+pub(super) fn shorten(message: &str) -> String {
     let line = message.chars().map(|character| if character.is_control() { ' ' } else { character });
     let mut short: String = line.take(MESSAGE_CHARS_MAX).collect();
     if message.chars().nth(MESSAGE_CHARS_MAX).is_some() {

@@ -32,10 +32,10 @@ impl Ledger {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn accept(&self, weight: u32) {
+    pub fn accept(&self, weight: u64) {
         let mut figures = self.figures();
-        figures.accepted += u64::from(weight);
-        figures.waiting += u64::from(weight);
+        figures.accepted += weight;
+        figures.waiting += weight;
     }
 
     /// Takes back an acceptance that was not confirmed to the client.

@@ -9,6 +9,8 @@
 //! The promise: every item read from the journal ends in the ledger as delivered or as dropped with a reason, exactly
 //! once; until then it stays in the journal. One exporter's loop shares nothing with another's but the journal.
 
+pub mod dead_letters;
+mod gate;
 pub mod health;
 pub mod ledger;
 mod parcel;
@@ -26,14 +28,16 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::error;
+use tracing::{error, warn};
 
-use crate::exporter::contract::{Encoded, Exception, Exporter, Fate, Outcome, Reason, Refused, Request};
+use crate::exporter::contract::{Encoded, Exception, Exporter, Fate, Outcome, Piece, Reason, Refused, Request};
 use crate::exporter::pace::{Pace, Preview, RetryConfig};
-use crate::journal::{Entry, Journal};
+use crate::journal::{Entry, Journal, Position, Read};
 use crate::otlp::{Batch, Part, Signal};
 use crate::router::Routing;
 use crate::stdx::backoff::{Backoff, random};
+use dead_letters::{DeadLetters, Form, Letter, LetterPiece};
+use gate::Gate;
 use health::{Health, State};
 use ledger::Ledger;
 use parcel::Parcel;
@@ -72,7 +76,17 @@ pub type Note = Arc<Routing>;
 
 /// What delivery asks of the rules when a record comes back without its note.
 pub trait Reroute: Send + Sync {
-    fn routing(&self, batch: &Batch) -> Note;
+    /// By the rules that the record was accepted under.
+    fn routing(&self, position: Position, batch: &Batch) -> Note;
+}
+
+/// When a delivery ends.
+#[derive(Debug, Clone, Default)]
+pub struct Orders {
+    /// Deliver what is left, then end.
+    pub stop: CancellationToken,
+    /// Let what is under way be answered, then end; the rest is for whoever comes next.
+    pub leave: CancellationToken,
 }
 
 /// One exporter's end of the gateway.
@@ -84,6 +98,7 @@ pub struct Delivery {
     pub ledger: Arc<Ledger>,
     pub health: Arc<Health>,
     pub previews: Arc<Previews>,
+    pub dead_letters: Option<Arc<DeadLetters>>,
     pub journal: Arc<dyn Journal<Note>>,
     pub reroute: Arc<dyn Reroute>,
 }
@@ -95,26 +110,36 @@ struct Job {
 }
 
 impl Delivery {
-    /// Delivers until told to stop and nothing is left unread. Abort it to stop at once: what is unsettled stays so.
-    pub async fn run(self, stop: CancellationToken) {
+    /// Delivers until told to end. Abort it to end at once: what is unsettled stays so.
+    pub async fn run(self, orders: Orders) {
+        let gate = Arc::new(Gate::new(self.pace.concurrency, self.backoff()));
+        let permits = Arc::new(Semaphore::new(self.pace.concurrency));
         let delivery = Arc::new(self);
-        let permits = Arc::new(Semaphore::new(delivery.pace.concurrency));
         let mut requests = JoinSet::new();
         let mut mode = Mode::decide(&delivery).await;
-        while let Some(entries) = delivery.gather(&stop, &mut requests).await {
+        while let Some(entries) = delivery.gather(&orders, &mut requests).await {
             mode = mode.reconsider(&delivery).await;
             for jobs in delivery.jobs(entries) {
                 for (signal, parcel) in delivery.encode(jobs).await {
                     for request in parcel.pack(delivery.exporter.limits()) {
+                        if orders.leave.is_cancelled() {
+                            // Unsettled, to be read again.
+                            drop(request);
+                            continue;
+                        }
                         if let Mode::Preview { .. } = mode {
                             delivery.show(signal, request).await;
                             continue;
                         }
                         // Waiting here is what bounds the memory of this exporter: no more is encoded while all are busy.
-                        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
-                        let sender = Arc::clone(&delivery);
+                        let permit = tokio::select! {
+                            permit = Arc::clone(&permits).acquire_owned() => permit,
+                            () = orders.leave.cancelled() => continue,
+                        };
+                        let Ok(permit) = permit else { return };
+                        let (sender, gate, leave) = (Arc::clone(&delivery), Arc::clone(&gate), orders.leave.clone());
                         requests.spawn(async move {
-                            sender.send_until_settled(signal, request).await;
+                            sender.send_until_settled(signal, request, &gate, &leave).await;
                             drop(permit);
                         });
                         while let Some(ended) = requests.try_join_next() {
@@ -138,13 +163,14 @@ impl Delivery {
         }
     }
 
-    /// Waits for something to do, then a little for more; `None` when told to stop and nothing is left.
-    async fn gather(&self, stop: &CancellationToken, requests: &mut JoinSet<()>) -> Option<Vec<Entry<Note>>> {
+    /// Waits for something to do, then a little for more; `None` when told to end.
+    async fn gather(&self, Orders { stop, leave }: &Orders, requests: &mut JoinSet<()>) -> Option<Vec<Entry<Note>>> {
         let bytes_wanted = self.exporter.limits().bytes_max;
         let nothing_left = || self.journal.backlog(self.index).records == 0;
         loop {
             tokio::select! {
                 biased;
+                () = leave.cancelled() => return None,
                 () = self.journal.ready(self.index) => break,
                 // What is unread while this exporter has its share in hand is still to be delivered: a request that ends
                 // makes room for it.
@@ -156,9 +182,15 @@ impl Delivery {
             tokio::select! {
                 () = tokio::time::sleep(self.pace.linger) => {}
                 () = stop.cancelled() => {}
+                () = leave.cancelled() => return None,
             }
         }
-        Some(self.journal.read(self.index, bytes_wanted).await)
+        let Read { entries, damaged_weight } = self.journal.read(self.index, bytes_wanted).await;
+        if damaged_weight > 0 {
+            self.ledger.give_up(damaged_weight, "journal_damaged");
+            self.health.lost(damaged_weight, "journal_damaged", "the journal's files are damaged where these stood");
+        }
+        Some(entries)
     }
 
     /// Cuts records into what is encoded at a time: several small ones together, a large one in slices.
@@ -167,14 +199,14 @@ impl Delivery {
         let mut slices = entries
             .into_iter()
             .flat_map(move |entry| {
-                let routing = entry.note.unwrap_or_else(|| self.reroute.routing(&entry.batch));
-                let part = Part { kept: routing.kept(self.index), batch: entry.batch };
-                let settler = Settler::new(Arc::clone(&self.journal), self.index, entry.position);
+                let (journal, ledger) = (Arc::clone(&self.journal), Arc::clone(&self.ledger));
+                let settler = Settler::new(journal, ledger, self.index, entry.position);
+                let part = self.part(entry);
                 // Each slice holds the record open; the settler itself lets go when the last slice is made.
                 let mut opened = Some(Arc::clone(&settler));
                 part.slices(items_max).map(move |part| Some(Job { part, settler: settler.open_one() })).chain(
                     std::iter::once_with(move || {
-                        opened.take().iter().for_each(|settler| settler.settle_one());
+                        opened.take().iter().for_each(|settler| settler.settle_one(0));
                         None
                     }),
                 )
@@ -191,6 +223,19 @@ impl Delivery {
             }
             Some(jobs)
         })
+    }
+
+    /// What this exporter is to be sent of a record.
+    fn part(&self, Entry { position, batch, note, weight }: Entry<Note>) -> Part {
+        if let Some(routing) = note {
+            return Part { kept: routing.kept(self.index), batch };
+        }
+        let part = Part { kept: self.reroute.routing(position, &batch).kept(self.index), batch };
+        // The same rules give the same part. Should a later build's rules mean something else, the books still balance.
+        let found = part.weight();
+        self.ledger.accept(u64::from(found.saturating_sub(weight)));
+        self.ledger.give_up(weight.saturating_sub(found), "rerouted");
+        part
     }
 
     /// Turns parts into pieces by signal; what cannot be sent is settled here.
@@ -210,14 +255,16 @@ impl Delivery {
         let mut by_signal: BTreeMap<Signal, Parcel> = BTreeMap::new();
         for Job { part, settler } in jobs {
             let Encoded { pieces, refused } = self.encode_part(&part);
+            let mut booked = 0;
             for Refused { weight, reason } in refused {
                 self.ledger.give_up(weight, reason);
+                booked += weight;
             }
             let parcel = by_signal.entry(part.batch.signal).or_default();
             for piece in pieces {
                 parcel.push(piece, settler.open_one());
             }
-            settler.settle_one();
+            settler.settle_one(booked);
         }
         by_signal
     }
@@ -226,7 +273,13 @@ impl Delivery {
     fn encode_part(&self, part: &Part) -> Encoded {
         let encoded = catch_unwind(AssertUnwindSafe(|| self.exporter.encode(part))).unwrap_or_else(|_| {
             let weight = part.weight();
-            self.health.lost(weight, "conversion_panicked", "the conversion of a batch panicked: please report it");
+            let message = "the conversion of a batch panicked: please report it";
+            self.health.lost(weight, "conversion_panicked", message);
+            let piece = LetterPiece { weight, key: None, bytes: part.body().to_vec() };
+            if let Some(dead_letters) = &self.dead_letters {
+                let letter = self.letter(part.batch.signal, "conversion_panicked", message, Form::Otlp, vec![piece]);
+                self.note_buried(&dead_letters.bury(&letter));
+            }
             Encoded { pieces: Vec::new(), refused: vec![Refused { weight, reason: "conversion_panicked" }] }
         });
         let counted = || {
@@ -237,12 +290,16 @@ impl Delivery {
         encoded
     }
 
-    /// One request until every piece of it is delivered or given up.
-    async fn send_until_settled(&self, signal: Signal, request: Parcel) {
+    /// One request until every piece of it is delivered or given up, or until told to leave: what is left then is dropped
+    /// unsettled, to be read again.
+    async fn send_until_settled(&self, signal: Signal, request: Parcel, gate: &Gate, leave: &CancellationToken) {
         let mut open = vec![request];
         let mut search = Search::default();
         while let Some(request) = open.pop() {
-            open.extend(self.send_one(signal, request, &mut search).await);
+            open.extend(self.send_one(signal, request, &mut search, gate, leave).await);
+            if leave.is_cancelled() {
+                return;
+            }
         }
         if search.cuts >= FRUITLESS_CUTS_MIN && !search.found_any {
             self.health.note_fruitless();
@@ -250,11 +307,17 @@ impl Delivery {
     }
 
     /// Sends the same pieces until they are settled or must be cut; gives what is to be sent instead.
-    async fn send_one(&self, signal: Signal, mut parcel: Parcel, search: &mut Search) -> Vec<Parcel> {
-        let RetryConfig { initial, max } = self.pace.retry;
-        let backoff = Backoff { delay_initial: initial.duration(), delay_max: max.duration() };
+    async fn send_one(
+        &self,
+        signal: Signal,
+        mut parcel: Parcel,
+        search: &mut Search,
+        gate: &Gate,
+        leave: &CancellationToken,
+    ) -> Vec<Parcel> {
         let mut failures = 0u32;
         while !parcel.is_empty() {
+            let Some(pass) = leave.run_until_cancelled(gate.enter()).await else { return Vec::new() };
             let request = Request { signal, pieces: parcel.pieces() };
             let attempt = survive(async { self.exporter.send(request).await });
             let outcome = tokio::time::timeout(self.pace.timeout, attempt).await.unwrap_or_else(|_| Outcome::Retry {
@@ -262,17 +325,20 @@ impl Delivery {
                 message: format!("no answer within {:?}", self.pace.timeout),
             });
             failures += 1;
+            if !matches!(outcome, Outcome::Retry { .. } | Outcome::Unauthorized { .. }) {
+                gate.succeeded();
+            }
             let delay = match outcome {
                 Outcome::Accepted { except } => {
                     search.found_any = true;
-                    let (left, message) = self.book(parcel, &except);
+                    let (left, message) = self.book(signal, parcel, &except).await;
                     if left.is_empty() {
                         self.health.succeeded();
                         return Vec::new();
                     }
                     parcel = left;
                     self.health.failed(State::Retrying, &message);
-                    backoff.delay(failures, random())
+                    self.backoff().delay(failures, random())
                 }
                 Outcome::AcceptedLess { rejected, message } => {
                     search.found_any = true;
@@ -281,31 +347,46 @@ impl Delivery {
                     return Vec::new();
                 }
                 Outcome::Retry { after, message } => {
-                    self.health.failed(State::Retrying, &message);
                     // A vendor that says "at once" is not asked faster than one that says nothing.
-                    backoff
-                        .delay(failures, random())
-                        .max(after.map_or(Duration::ZERO, |after| spread(after.min(RETRY_AFTER_MAX))))
+                    let delay = gate.failed(failures);
+                    if let Some(after) = after {
+                        gate.hold(spread(after.min(RETRY_AFTER_MAX)));
+                    }
+                    self.health.failed(if gate.is_open() { State::Open } else { State::Retrying }, &message);
+                    delay
                 }
                 Outcome::Unauthorized { message } => {
                     self.health.failed(State::Unauthorized, &message);
-                    spread(UNAUTHORIZED_DELAY)
+                    gate.hold(spread(UNAUTHORIZED_DELAY));
+                    Duration::ZERO
                 }
                 Outcome::TooLarge { message } => {
                     self.health.refused(&message);
-                    return self
-                        .cut(signal, parcel)
-                        .map_or_else(|whole| self.give_up(whole, "too_large", &message), Vec::from);
+                    return match self.cut(signal, parcel) {
+                        Ok(halves) => Vec::from(halves),
+                        Err(whole) => self.give_up(signal, whole, "too_large", &message).await,
+                    };
                 }
                 Outcome::Refused { reason, message } => {
                     self.health.refused(&message);
                     let cut = if search.may_cut(reason, &self.health) { self.cut(signal, parcel) } else { Err(parcel) };
-                    return cut.map_or_else(|whole| self.give_up(whole, reason, &message), Vec::from);
+                    return match cut {
+                        Ok(halves) => Vec::from(halves),
+                        Err(whole) => self.give_up(signal, whole, reason, &message).await,
+                    };
                 }
             };
-            tokio::time::sleep(delay.max(DELAY_MIN)).await;
+            drop(pass);
+            if leave.run_until_cancelled(tokio::time::sleep(delay.max(DELAY_MIN))).await.is_none() {
+                return Vec::new();
+            }
         }
         Vec::new()
+    }
+
+    fn backoff(&self) -> Backoff {
+        let RetryConfig { initial, max } = self.pace.retry;
+        Backoff { delay_initial: initial.duration(), delay_max: max.duration() }
     }
 
     /// Cuts what was sent in two, the half to be sent first last; gives it back where it is one item.
@@ -326,29 +407,33 @@ impl Delivery {
     }
 
     /// Books a request that the vendor took but for some pieces; gives those that are to be sent again, and why.
-    fn book(&self, parcel: Parcel, except: &[Exception]) -> (Parcel, String) {
+    async fn book(&self, signal: Signal, parcel: Parcel, except: &[Exception]) -> (Parcel, String) {
         if except.is_empty() {
             self.ledger.deliver(parcel.weight());
             parcel.settle();
             return Default::default();
         }
         let (mut left, mut message) = <(Parcel, String)>::default();
+        let mut lost: BTreeMap<Reason, (Parcel, String)> = BTreeMap::new();
         for (index, (piece, settler)) in parcel.into_iter().enumerate() {
             match except.iter().find(|exception| exception.piece == index) {
                 None => {
                     self.ledger.deliver(piece.weight);
-                    settler.settle_one();
+                    settler.settle_one(piece.weight);
                 }
                 Some(Exception { fate: Fate::Drop(reason), message, .. }) => {
-                    self.health.lost(piece.weight, reason, message);
-                    self.ledger.give_up(piece.weight, reason);
-                    settler.settle_one();
+                    let (of_reason, first_message) = lost.entry(reason).or_default();
+                    of_reason.push(piece, settler);
+                    first_message.clone_from(message);
                 }
                 Some(exception) => {
                     message.clone_from(&exception.message);
                     left.push(piece, settler);
                 }
             }
+        }
+        for (reason, (parcel, message)) in lost {
+            self.give_up(signal, parcel, reason, &message).await;
         }
         (left, message)
     }
@@ -363,13 +448,50 @@ impl Delivery {
         parcel.settle();
     }
 
-    /// Books what the vendor will never take; nothing is left to be sent.
-    fn give_up(&self, parcel: Parcel, reason: Reason, message: &str) -> Vec<Parcel> {
+    /// Books what the vendor will never take, and keeps it as a dead letter; nothing is left to be sent.
+    async fn give_up(&self, signal: Signal, parcel: Parcel, reason: Reason, message: &str) -> Vec<Parcel> {
         let weight = parcel.weight();
         self.health.lost(weight, reason, message);
+        if let Some(dead_letters) = &self.dead_letters {
+            let pieces = parcel.pieces().iter().map(|piece| LetterPiece {
+                weight: piece.weight,
+                key: piece.key.as_deref().map(str::to_owned),
+                bytes: piece.bytes.to_vec(),
+            });
+            let mut letter = self.letter(signal, reason, message, Form::Encoded, pieces.collect());
+            let (dead_letters, exporter) = (Arc::clone(dead_letters), Arc::clone(&self.exporter));
+            let shown: Vec<Piece> = parcel.pieces().iter().take(dead_letters::SHOWN_MAX).cloned().collect();
+            let buried = tokio::task::spawn_blocking(move || {
+                letter.shown = shown.into_iter().map(|piece| previews::show(&*exporter, signal, piece)).collect();
+                dead_letters.bury(&letter)
+            });
+            match buried.await {
+                Ok(buried) => self.note_buried(&buried),
+                Err(ended) => error!(exporter = self.health.exporter(), error = %ended, "a dead letter was not kept"),
+            }
+        }
         self.ledger.give_up(weight, reason);
         parcel.settle();
         Vec::new()
+    }
+
+    fn letter(&self, signal: Signal, reason: Reason, message: &str, form: Form, pieces: Vec<LetterPiece>) -> Letter {
+        Letter {
+            at: jiff::Timestamp::now().to_string(),
+            exporter: self.health.exporter().to_owned(),
+            signal: signal.name().to_owned(),
+            reason: reason.to_owned(),
+            message: health::shorten(message),
+            form,
+            pieces,
+            shown: Vec::new(),
+        }
+    }
+
+    fn note_buried(&self, buried: &std::io::Result<()>) {
+        if let Err(error) = buried {
+            warn!(exporter = self.health.exporter(), %error, "a dead letter could not be kept");
+        }
     }
 
     /// Shows instead of sending.

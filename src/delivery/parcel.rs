@@ -37,8 +37,8 @@ impl Parcel {
 
     /// Notes that every piece is done with.
     pub(super) fn settle(self) {
-        for settler in self.settlers {
-            settler.settle_one();
+        for (piece, settler) in self.into_iter() {
+            settler.settle_one(piece.weight);
         }
     }
 

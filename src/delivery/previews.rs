@@ -54,7 +54,7 @@ impl Previews {
 }
 
 /// A piece as JSON: its first items where it is too large, a word where even one item is.
-fn show(exporter: &dyn Exporter, signal: Signal, mut piece: Piece) -> Json {
+pub(super) fn show(exporter: &dyn Exporter, signal: Signal, mut piece: Piece) -> Json {
     while piece.bytes.len() > PIECE_BYTES_MAX {
         match exporter.halve(signal, &piece) {
             Some((first, _)) => piece = first,

@@ -1,178 +1,196 @@
-//! The gateway as a whole: what it is made of, the intake, its status, its stop.
+//! The gateway as a whole: what it is made of, the intake, its status, its reload, its stop.
 //!
 //! ```text
-//! Gateway ── Router (rules)
+//! Gateway ── RuleBook (router, now and before)
 //!         ── Journal
-//!         ── Lane, one an exporter: exporter, ledger, health ── Delivery task
+//!         ── Snapshot ── Lane, one an exporter: exporter, ledger, health ── Delivery task
 //! ```
+//!
+//! A snapshot never changes; a reload puts another one in its place, between two requests.
 
 pub mod config;
+mod deliveries;
 mod intake;
+mod lane;
+mod reload;
+mod rules;
 mod status;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
 
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
+use anyhow::Context;
 use tracing::{error, info, warn};
 
 pub use config::GatewayConfig;
+pub use deliveries::Deliveries;
 pub use intake::Refusal;
+pub use reload::Reloads;
 pub use status::{ExporterStatus, Status};
 
-use crate::delivery::health::{Health, State};
-use crate::delivery::ledger::Ledger;
-use crate::delivery::previews::Previews;
-use crate::delivery::{Delivery, Note, Reroute};
-use crate::exporter::contract::Exporter;
-use crate::exporter::pace::Pace;
-use crate::exporter::{self, Named};
-use crate::journal::{Journal, MemoryJournal};
-use crate::otlp::Batch;
+use crate::delivery::Note;
+use crate::delivery::dead_letters::DeadLetters;
+use crate::journal::disk::{DiskJournal, Recovered};
+use crate::journal::memory::MemoryJournal;
+use crate::journal::{Journal, Usage};
 use crate::router::Router;
 use crate::vitals::receiver::ReceiverVitals;
-
-/// One exporter's place in the gateway.
-pub struct Lane {
-    pub name: String,
-    pub kind: &'static str,
-    pub exporter: Arc<dyn Exporter>,
-    pub preview: exporter::pace::Preview,
-    pub pace: Pace,
-    pub ledger: Arc<Ledger>,
-    pub health: Arc<Health>,
-    pub previews: Arc<Previews>,
-}
+use config::{Fingerprint, JournalConfig};
+use lane::Lane;
+use rules::{RuleBook, Rules};
 
 /// The gateway.
 pub struct Gateway {
     pub vitals: ReceiverVitals,
-    router: Arc<Router>,
-    lanes: Vec<Lane>,
+    pub reloads: Reloads,
+    snapshot: RwLock<Arc<Snapshot>>,
+    /// Held while a batch is routed and appended; a reload waits until nobody holds it, so that each record is accepted
+    /// under one set of rules, which its position tells.
+    intake: Arc<tokio::sync::RwLock<()>>,
+    rules: Arc<RuleBook>,
     journal: Arc<dyn Journal<Note>>,
+    dead_letters: Option<Arc<DeadLetters>>,
+    is_durable: bool,
     ready: AtomicBool,
     started_at: SystemTime,
 }
 
-/// The delivery tasks of a gateway; to be stopped and waited for.
-pub struct Deliveries {
-    tasks: JoinSet<()>,
-    stop: CancellationToken,
+/// What is in force at one moment.
+#[derive(Debug)]
+struct Snapshot {
+    rules: Arc<Rules>,
+    /// Rising by seat.
+    lanes: Vec<Arc<Lane>>,
 }
 
-struct RouterNotes(Arc<Router>);
-
-impl Reroute for RouterNotes {
-    fn routing(&self, batch: &Batch) -> Note {
-        Arc::new(self.0.route(batch).0)
+impl Snapshot {
+    fn lane(&self, seat: usize) -> Option<&Arc<Lane>> {
+        self.lanes.iter().find(|lane| lane.seat == seat)
     }
 }
 
 impl Gateway {
-    /// Builds the exporters and the journal. Nothing runs yet.
+    /// Builds the exporters, and opens the journal. Nothing runs yet.
     pub async fn new(config: &GatewayConfig, router: Router) -> anyhow::Result<Self> {
+        let dead_letters = config
+            .journal
+            .dead_letters()
+            .map(|folder| Arc::new(DeadLetters::new(folder, config.journal.dead_letters_max_bytes.as_u64())));
         let mut lanes = Vec::new();
-        for Named { name, config } in &config.exporters {
-            lanes.push(Lane {
-                name: name.value.clone(),
-                kind: config.kind(),
-                exporter: config.build().await.map_err(|error| error.context(format!("exporter `{name}`")))?,
-                preview: config.preview(),
-                pace: config.pace(),
-                ledger: Arc::default(),
-                health: Arc::new(Health::new(&name.value, State::Ok)),
-                previews: Arc::default(),
-            });
+        for (seat, named) in config.exporters.iter().enumerate() {
+            let fingerprint = config.fingerprint_of(&named.name.value);
+            lanes.push(Arc::new(Lane::build(seat, named, fingerprint, dead_letters.as_ref(), None).await?));
         }
-        let journal =
-            MemoryJournal::new(lanes.len(), config.journal.max_bytes.as_usize(), config.journal.when_full.into());
+        let rules = Arc::new(Rules::new(router, &lanes, config.rules_fingerprint));
+        let book = Arc::new(RuleBook::new(Arc::clone(&rules)));
+        let journal = open_journal(&config.journal, &lanes, &book).await?;
         Ok(Gateway {
             vitals: ReceiverVitals::default(),
-            router: Arc::new(router),
-            lanes,
-            journal: Arc::new(journal),
+            reloads: Reloads::default(),
+            snapshot: RwLock::new(Arc::new(Snapshot { rules, lanes })),
+            intake: Arc::default(),
+            rules: book,
+            journal,
+            dead_letters,
+            is_durable: config.journal.disk().is_some(),
             ready: AtomicBool::new(false),
             started_at: SystemTime::now(),
         })
     }
 
-    /// Starts one delivery task for each exporter.
-    pub fn start(&self) -> Deliveries {
-        let stop = CancellationToken::new();
-        let mut tasks = JoinSet::new();
-        for (index, lane) in self.lanes.iter().enumerate() {
-            let delivery = Delivery {
-                index,
-                exporter: Arc::clone(&lane.exporter),
-                pace: lane.pace,
-                preview: lane.preview,
-                ledger: Arc::clone(&lane.ledger),
-                health: Arc::clone(&lane.health),
-                previews: Arc::clone(&lane.previews),
-                journal: Arc::clone(&self.journal),
-                reroute: Arc::new(RouterNotes(Arc::clone(&self.router))),
-            };
-            let (name, stop) = (lane.name.clone(), stop.clone());
-            tasks.spawn(async move {
-                let ended = AbortOnDropHandle::new(tokio::spawn(delivery.run(stop.clone()))).await;
-                if ended.is_err() || !stop.is_cancelled() {
-                    error!(exporter = name, "delivery ended before its time; nothing more is sent to this exporter");
-                }
-            });
-        }
-        Deliveries { tasks, stop }
+    fn snapshot(&self) -> Arc<Snapshot> {
+        // A pointer is whole at every moment.
+        Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub fn router(&self) -> &Router {
-        &self.router
-    }
-
-    pub fn lanes(&self) -> &[Lane] {
-        &self.lanes
+    /// How many exporters there are.
+    pub fn exporters(&self) -> usize {
+        self.snapshot().lanes.len()
     }
 
     /// Whether new telemetry is accepted.
-    pub fn is_ready(&self) -> bool {
+    pub fn is_accepting(&self) -> bool {
         self.ready.load(Ordering::Acquire)
+    }
+
+    /// Whether it is worth sending telemetry here: it is accepted, and can be kept.
+    pub fn is_ready(&self) -> bool {
+        self.is_accepting() && self.journal.usage().unwritable.is_none()
     }
 
     pub fn set_ready(&self, ready: bool) {
         self.ready.store(ready, Ordering::Release);
     }
 
-    /// Says what was left behind, once, at the end.
-    pub fn report_leftovers(&self) {
-        for lane in &self.lanes {
+    /// Makes all that was noted as safe as the journal promises, and says what was left behind, once, at the end.
+    pub async fn close(&self) {
+        self.journal.close().await;
+        for lane in &self.snapshot().lanes {
             let figures = lane.ledger.read();
-            if figures.waiting > 0 {
-                error!(
-                    exporter = lane.name,
-                    items = figures.waiting,
-                    "stopped before these were delivered; they are lost"
-                );
-            } else {
-                info!(
-                    exporter = lane.name,
-                    delivered = figures.delivered,
-                    dropped = figures.dropped_total(),
-                    "exporter done"
-                );
+            let (exporter, items) = (&lane.name, figures.waiting);
+            match (items, self.is_durable) {
+                (0, _) => {
+                    info!(exporter, delivered = figures.delivered, dropped = figures.dropped_total(), "exporter done");
+                }
+                (_, true) => {
+                    info!(exporter, items, "stopped before these were delivered; they are kept for the next start");
+                }
+                (_, false) => error!(exporter, items, "stopped before these were delivered; they are lost"),
             }
         }
     }
 }
 
-impl Deliveries {
-    /// Lets every exporter deliver what is left, for so long at most.
-    pub async fn drain(mut self, grace: Duration) {
-        self.stop.cancel();
-        let all = async { while self.tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(grace, all).await.is_err() {
-            warn!(grace_ms = grace.as_millis() as u64, "not everything could be delivered within the grace time");
-            self.tasks.shutdown().await;
-        }
+impl GatewayConfig {
+    fn fingerprint_of(&self, exporter: &str) -> Fingerprint {
+        self.exporter_fingerprints.get(exporter).copied().unwrap_or_default()
+    }
+}
+
+/// Opens the journal that is asked for, and books what it holds.
+async fn open_journal(
+    config: &JournalConfig,
+    lanes: &[Arc<Lane>],
+    rules: &Arc<RuleBook>,
+) -> anyhow::Result<Arc<dyn Journal<Note>>> {
+    let Some(disk) = config.disk() else {
+        let bytes_max = config.bytes_max().as_usize();
+        return Ok(Arc::new(MemoryJournal::new(lanes.len(), bytes_max, config.when_full.into())));
+    };
+    let names: Vec<(usize, String)> = lanes.iter().map(|lane| (lane.seat, lane.name.clone())).collect();
+    let rules = Arc::clone(rules);
+    let begun_at = std::time::Instant::now();
+    let opened = tokio::task::spawn_blocking(move || {
+        let names: Vec<(usize, &str)> = names.iter().map(|(seat, name)| (*seat, name.as_str())).collect();
+        DiskJournal::open(disk, &names, rules)
+    });
+    let (journal, recovered) = opened.await.context("opening the journal panicked")??;
+    for lane in lanes {
+        lane.ledger.accept(recovered.waiting.get(&lane.seat).copied().unwrap_or_default());
+    }
+    report(&recovered, &journal.usage(), begun_at.elapsed());
+    Ok(Arc::new(journal))
+}
+
+/// Says what was found in the journal.
+fn report(recovered: &Recovered, usage: &Usage, took: std::time::Duration) {
+    if recovered.torn > 0 {
+        info!(files = recovered.torn, "the journal ends in a write that was cut off; nobody was told that it was safe");
+    }
+    for stretch in &recovered.damaged {
+        error!(stretch, "the journal is damaged; what stood there is lost, the rest goes on");
+    }
+    for (exporter, retired) in &recovered.retired {
+        warn!(exporter, items = retired.weight, "waited for an exporter that is no longer defined");
+    }
+    if recovered.records > 0 {
+        info!(
+            records = recovered.records,
+            file_bytes = usage.file_bytes,
+            rerouted = recovered.rerouted,
+            took_ms = took.as_millis() as u64,
+            "the journal holds what is still to be delivered"
+        );
     }
 }

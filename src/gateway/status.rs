@@ -6,6 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 
 use super::Gateway;
+use super::reload::ConfigStatus;
+use crate::delivery::dead_letters;
 use crate::delivery::health::State;
 use crate::delivery::ledger::Figures;
 use crate::otlp::Signal;
@@ -19,8 +21,11 @@ pub struct Status {
     pub ready: bool,
     pub started_at: String,
     pub receiver: ReceiverStatus,
+    pub config: ConfigStatus,
     pub routes: Vec<RouteStatus>,
     pub journal: JournalStatus,
+    /// `None` where none are kept.
+    pub dead_letters: Option<dead_letters::Usage>,
     pub exporters: BTreeMap<String, ExporterStatus>,
 }
 
@@ -46,6 +51,12 @@ pub struct JournalStatus {
     pub bytes: usize,
     pub bytes_max: usize,
     pub records: usize,
+    /// Of all its files; 0 where it is in memory.
+    pub file_bytes: u64,
+    /// Stretches of files that could not be read, since the start.
+    pub damaged_stretches: u64,
+    /// Why it cannot be written; clients are told to come again meanwhile.
+    pub unwritable: Option<String>,
 }
 
 /// One exporter: state and books.
@@ -86,7 +97,7 @@ impl Gateway {
         let by_signal = |counters: &[Counter; 3]| {
             Signal::ALL.iter().map(|signal| (signal.name(), counters[signal_index(*signal)].get())).collect()
         };
-        let usage = self.journal.usage();
+        let (usage, snapshot) = (self.journal.usage(), self.snapshot());
         Status {
             version: env!("CARGO_PKG_VERSION"),
             ready: self.is_ready(),
@@ -97,23 +108,32 @@ impl Gateway {
                 requests_accepted: self.vitals.requests_accepted.iter().map(Counter::get).sum(),
                 requests_refused: self.vitals.requests_refused.iter().map(Counter::get).sum(),
             },
-            routes: self
+            config: self.reloads.status(),
+            routes: snapshot
+                .rules
                 .router
                 .matched()
                 .map(|(name, matched)| RouteStatus { name: name.to_owned(), matched })
                 .collect(),
-            journal: JournalStatus { bytes: usage.bytes, bytes_max: usage.bytes_max, records: usage.records },
-            exporters: self
+            journal: JournalStatus {
+                bytes: usage.bytes,
+                bytes_max: usage.bytes_max,
+                records: usage.records,
+                file_bytes: usage.file_bytes,
+                damaged_stretches: usage.damaged_stretches,
+                unwritable: usage.unwritable.map(|kind| kind.to_string()),
+            },
+            dead_letters: self.dead_letters.as_ref().map(|dead_letters| dead_letters.usage()),
+            exporters: snapshot
                 .lanes
                 .iter()
-                .enumerate()
-                .map(|(index, lane)| {
+                .map(|lane| {
                     let report = lane.health.report();
                     let status = ExporterStatus {
                         kind: lane.kind,
                         state: report.state.name(),
                         figures: lane.ledger.read(),
-                        backlog_bytes: self.journal.backlog(index).bytes,
+                        backlog_bytes: self.journal.backlog(lane.seat).bytes,
                         requests: report.requests,
                         failed_requests: report.failures,
                         last_error: report
@@ -135,6 +155,10 @@ impl Gateway {
         let started_at = self.started_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         page.sample("telemetry_gateway_start_time_seconds", &[], started_at);
         page.sample("telemetry_gateway_ready", &[], u8::from(status.ready));
+        page.sample("telemetry_gateway_config_valid", &[], u8::from(status.config.last_error.is_none()));
+        for (outcome, count) in [("applied", status.config.reloads), ("refused", status.config.failed_reloads)] {
+            page.sample("telemetry_gateway_config_reloads_total", &[("outcome", outcome)], count);
+        }
         page.sample("telemetry_gateway_receiver_connections_total", &[], self.vitals.connections.get());
         for (name, protocol) in Protocol::NAMES {
             for (outcome, counters) in
@@ -160,6 +184,14 @@ impl Gateway {
         page.sample("telemetry_gateway_journal_bytes", &[], status.journal.bytes);
         page.sample("telemetry_gateway_journal_bytes_max", &[], status.journal.bytes_max);
         page.sample("telemetry_gateway_journal_records", &[], status.journal.records);
+        page.sample("telemetry_gateway_journal_file_bytes", &[], status.journal.file_bytes);
+        page.sample("telemetry_gateway_journal_damaged_stretches_total", &[], status.journal.damaged_stretches);
+        page.sample("telemetry_gateway_journal_writable", &[], u8::from(status.journal.unwritable.is_none()));
+        if let Some(letters) = status.dead_letters {
+            page.sample("telemetry_gateway_dead_letters", &[], letters.letters);
+            page.sample("telemetry_gateway_dead_letters_bytes", &[], letters.bytes);
+            page.sample("telemetry_gateway_dead_letters_lost_total", &[], letters.lost);
+        }
         exporter_metrics(&status, &mut page);
         page.into_text()
     }
@@ -191,6 +223,6 @@ fn exporter_metrics(status: &Status, page: &mut Page) {
     }
 }
 
-fn rfc3339(at: SystemTime) -> String {
+pub(super) fn rfc3339(at: SystemTime) -> String {
     jiff::Timestamp::try_from(at).map(|at| format!("{at:.3}")).unwrap_or_default()
 }

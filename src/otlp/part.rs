@@ -48,6 +48,14 @@ impl Part {
         Part { batch, kept: Kept::All }
     }
 
+    /// Spans, log records or metrics.
+    pub fn items(&self) -> u32 {
+        match &self.kept {
+            Kept::All => self.batch.items,
+            Kept::Some(flags) => flags.iter().filter(|flag| **flag).count() as u32,
+        }
+    }
+
     /// Spans, log records or data points.
     pub fn weight(&self) -> u32 {
         match &self.kept {
@@ -86,11 +94,7 @@ impl Part {
     /// Cuts a part into parts of so many items at most, one after the other.
     pub fn slices(self, items_max: usize) -> impl Iterator<Item = Part> {
         let total = self.batch.items as usize;
-        let kept = match &self.kept {
-            Kept::All => total,
-            Kept::Some(flags) => flags.iter().filter(|flag| **flag).count(),
-        };
-        let whole = kept <= items_max;
+        let whole = self.items() as usize <= items_max;
         let mut next = 0;
         std::iter::from_fn(move || {
             if next >= total {

@@ -169,6 +169,15 @@ impl Router {
         }
     }
 
+    /// Goes on counting where routes of the same names were.
+    pub fn count_on_from(&self, before: &Router) {
+        for route in &self.routes {
+            let known = before.routes.iter().find(|known| known.name == route.name);
+            route.matched.store(known.map_or(0, |known| known.matched.load(Ordering::Relaxed)), Ordering::Relaxed);
+        }
+        self.unmatched.store(before.unmatched.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
     /// How many items each route took since the start, the default last, under the name `default`.
     pub fn matched(&self) -> impl Iterator<Item = (&str, u64)> {
         self.routes

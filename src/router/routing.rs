@@ -38,12 +38,18 @@ impl Routing {
         self.weights.iter().find(|(index, _)| *index == exporter).map_or(0, |(_, weight)| *weight)
     }
 
-    /// The items that one exporter gets.
+    /// The items that one exporter gets; all of them for one that gets none of a batch that goes one way.
     pub fn kept(&self, exporter: usize) -> Kept {
+        self.kept_by_any([exporter].into_iter().collect())
+    }
+
+    /// The items that at least one of these exporters gets.
+    pub fn kept_by_any(&self, exporters: ExporterSet) -> Kept {
+        let is_kept = |set: &ExporterSet| !set.intersection(exporters).is_empty();
         match &self.sets {
             Sets::Same(_) => Kept::All,
-            Sets::Each(sets) if sets.iter().all(|set| set.contains(exporter)) => Kept::All,
-            Sets::Each(sets) => Kept::Some(sets.iter().map(|set| set.contains(exporter)).collect()),
+            Sets::Each(sets) if sets.iter().all(is_kept) => Kept::All,
+            Sets::Each(sets) => Kept::Some(sets.iter().map(is_kept).collect()),
         }
     }
 }

@@ -30,6 +30,18 @@ impl BitSet {
         BitSet(self.0 | other.0)
     }
 
+    #[inline]
+    #[must_use]
+    pub fn intersection(self, other: BitSet) -> BitSet {
+        BitSet(self.0 & other.0)
+    }
+
+    #[inline]
+    #[must_use]
+    pub fn difference(self, other: BitSet) -> BitSet {
+        BitSet(self.0 & !other.0)
+    }
+
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
@@ -59,5 +71,8 @@ mod tests {
         set.remove(5);
         assert!(!set.contains(5) && set.contains(63) && !set.is_empty());
         assert!(set.union(BitSet::EMPTY) == set);
+        let other: BitSet = [0, 7].into_iter().collect();
+        assert_eq!(set.intersection(other).iter().collect::<Vec<_>>(), [0]);
+        assert_eq!(set.difference(other).iter().collect::<Vec<_>>(), [63]);
     }
 }

@@ -26,10 +26,12 @@ const fn gauge(name: &'static str, help: &'static str) -> Metric {
 }
 
 /// Every metric there is, in the order of the page.
-pub const METRICS: [Metric; 21] = [
+pub const METRICS: [Metric; 29] = [
     gauge("telemetry_gateway_build_info", "Always 1; the version is a label."),
     gauge("telemetry_gateway_start_time_seconds", "When the process started, seconds since 1970."),
     gauge("telemetry_gateway_ready", "1 while new telemetry is accepted."),
+    gauge("telemetry_gateway_config_valid", "1 unless the configuration file was refused when it last changed."),
+    counter("telemetry_gateway_config_reloads_total", "Changes of the configuration file, by outcome."),
     counter("telemetry_gateway_receiver_connections_total", "Connections accepted."),
     counter("telemetry_gateway_receiver_requests_total", "OTLP requests by protocol and outcome."),
     counter("telemetry_gateway_receiver_bytes_total", "Bytes of OTLP request bodies as they came."),
@@ -40,6 +42,15 @@ pub const METRICS: [Metric; 21] = [
     gauge("telemetry_gateway_journal_bytes", "Bytes held until every exporter has settled them."),
     gauge("telemetry_gateway_journal_bytes_max", "The bound of the journal."),
     gauge("telemetry_gateway_journal_records", "Records held until every exporter has settled them."),
+    gauge("telemetry_gateway_journal_file_bytes", "Bytes of the journal's files."),
+    counter("telemetry_gateway_journal_damaged_stretches_total", "Stretches of the files that could not be read."),
+    gauge("telemetry_gateway_journal_writable", "1 unless the last try to write the journal failed."),
+    gauge("telemetry_gateway_dead_letters", "Files of what vendors refused for good."),
+    gauge("telemetry_gateway_dead_letters_bytes", "Bytes of these files."),
+    counter(
+        "telemetry_gateway_dead_letters_lost_total",
+        "Such files that made way for newer ones, or were not written.",
+    ),
     counter("telemetry_gateway_exporter_accepted_items_total", "Items that the routes chose for the exporter."),
     counter("telemetry_gateway_exporter_delivered_items_total", "Items that the vendor took."),
     counter("telemetry_gateway_exporter_dropped_items_total", "Items given up, by reason."),

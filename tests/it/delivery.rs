@@ -6,16 +6,16 @@ use std::time::Duration;
 use telemetry_gateway::delivery::health::{Health, State};
 use telemetry_gateway::delivery::ledger::{Figures, Ledger};
 use telemetry_gateway::delivery::previews::Previews;
-use telemetry_gateway::delivery::{Delivery, Note, Reroute};
+use telemetry_gateway::delivery::{Delivery, Note, Orders, Reroute};
 use telemetry_gateway::exporter::contract::{Exception, Exporter, Fate, Limits, Outcome};
 use telemetry_gateway::exporter::pace::{Pace, Preview, RetryConfig};
-use telemetry_gateway::journal::{Journal, MemoryJournal, WhenFull};
+use telemetry_gateway::journal::memory::MemoryJournal;
+use telemetry_gateway::journal::{Journal, Needs, Position, WhenFull};
 use telemetry_gateway::otlp::Batch;
 use telemetry_gateway::router::{Router, RouterConfig};
 use telemetry_gateway::stdx::located::Located;
 use telemetry_gateway::stdx::units::Interval;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use crate::support::scripted::{Attempt, Scripted};
 use crate::support::traces;
@@ -30,7 +30,7 @@ const PACE: Pace = Pace {
 struct Rules(Router);
 
 impl Reroute for Rules {
-    fn routing(&self, batch: &Batch) -> Note {
+    fn routing(&self, _position: Position, batch: &Batch) -> Note {
         Arc::new(self.0.route(batch).0)
     }
 }
@@ -81,9 +81,9 @@ async fn deliver_from(
     for names in batches {
         let spans: Vec<String> = names.iter().map(|name| format!(r#""name":"{name}""#)).collect();
         let batch = traces("shop", &spans.iter().map(String::as_str).collect::<Vec<_>>());
-        ledger.accept(batch.weight);
-        let note = rules.routing(&batch);
-        journal.append(batch, [0].into_iter().collect(), note).await.unwrap();
+        ledger.accept(batch.weight.into());
+        let note = rules.routing(Position::default(), &batch);
+        journal.append(batch.clone(), Needs::new([(0, batch.weight)]), note).await.unwrap();
     }
     let attempts = exporter.attempts();
     let delivery = Delivery {
@@ -94,12 +94,13 @@ async fn deliver_from(
         ledger: Arc::clone(&ledger),
         health: Arc::clone(&health),
         previews: Arc::new(Previews::default()),
+        dead_letters: None,
         journal: Arc::clone(&journal),
         reroute: Arc::new(rules),
     };
-    let stop = CancellationToken::new();
-    stop.cancel();
-    delivery.run(stop).await;
+    let orders = Orders::default();
+    orders.stop.cancel();
+    delivery.run(orders).await;
     let (report, attempts) = (health.report(), attempts.lock().unwrap().clone());
     Outcomes {
         figures: ledger.read(),

@@ -203,7 +203,7 @@ async fn an_item_that_rollbar_took_is_not_sent_again_because_the_answer_has_no_e
     let (address, seen) =
         hanging("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{").await;
     let stage = Stage::start(&format!(
-        "exporters: {{ rollbar: {{ access_token: t, endpoint: 'http://{address}', timeout: 500ms }} }}
+        "exporters: {{ rollbar: {{ access_token: t, endpoint: 'http://{address}', timeout: 2s }} }}
 default: [rollbar]"
     ))
     .await;
@@ -282,6 +282,7 @@ async fn a_console_that_nobody_reads_does_not_keep_the_process_from_exiting() {
         "admin: {{ listen: '{admin}' }}
 receivers: {{ otlp: {{ listen: ['{otlp}'] }} }}
 stop: {{ grace: 100ms }}
+journal: {{ durability: memory }}
 exporters: {{ console: {{}} }}
 default: [console]
 "

@@ -98,6 +98,8 @@ impl Client {
 
     pub(super) async fn post(&self, request: Request<'_>) -> Outcome {
         let Some(item) = request.pieces.first() else { return Outcome::Accepted { except: Vec::new() } };
+        // Making the client the first time is part of the attempt.
+        let deadline = AnswerDeadline::new(self.timeout);
         let http = match self.http.get().await {
             Ok(http) => http,
             Err(outcome) => return outcome,
@@ -114,7 +116,6 @@ impl Client {
             Some(compressed) => post.header(CONTENT_ENCODING, "gzip").body(compressed),
             None => post.body(item.bytes.clone()),
         };
-        let deadline = AnswerDeadline::new(self.timeout);
         match post.send().await {
             Ok(response) => {
                 let (status, headers) = (response.status().as_u16(), response.headers().clone());

@@ -6,9 +6,8 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use telemetry_gateway::journal::{
-    AppendError, Backlog, BoxFuture, Evicted, Journal, MemoryJournal, Position, WhenFull,
-};
+use telemetry_gateway::journal::memory::MemoryJournal;
+use telemetry_gateway::journal::{AppendError, Backlog, BoxFuture, Evicted, Journal, Needs, Position, WhenFull};
 use telemetry_gateway::otlp::Batch;
 use telemetry_gateway::stdx::bit_set::BitSet;
 
@@ -49,6 +48,7 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Debug)]
 struct Record {
     name: u32,
+    position: Position,
     bytes: usize,
     unread_by: Vec<usize>,
     in_hand_of: Vec<usize>,
@@ -101,10 +101,10 @@ impl Model {
     }
 
     /// Takes out one record that the engine let go, once it is shown that this one had to and for whom.
-    fn evict(&mut self, losers: &[Evicted<u32>], room_for: usize) {
-        let name = losers[0].entry.note.unwrap();
+    fn evict(&mut self, losers: &[Evicted], room_for: usize) {
+        let at = self.records.iter().position(|record| record.position == losers[0].position).expect("it was there");
+        let name = self.records[at].name;
         assert!(self.bytes() + room_for > BYTES_MAX, "{name} went though there was room");
-        let at = self.records.iter().position(|record| record.name == name).expect("it was there");
         let gone = &self.records[at];
         assert_eq!(gone.in_hand_of, [0usize; 0], "{name} was in hand");
         assert_eq!(losers.iter().map(|evicted| evicted.consumer).collect::<Vec<_>>(), gone.unread_by);
@@ -167,12 +167,14 @@ struct Pair<'a> {
     model: Model,
     waiters: [Waiter<'a>; CONSUMERS],
     names: u32,
+    /// Where the next record will stand.
+    next: u64,
 }
 
 impl<'a> Pair<'a> {
     fn new(journal: &'a MemoryJournal<u32>, when_full: WhenFull) -> Self {
         let waiters = std::array::from_fn(|consumer| Waiter::new(journal, consumer));
-        Pair { journal, when_full, model: Model::default(), waiters, names: 0 }
+        Pair { journal, when_full, model: Model::default(), waiters, names: 0, next: 0 }
     }
 
     fn step(&mut self, step: &Step) {
@@ -191,16 +193,19 @@ impl<'a> Pair<'a> {
         let idle_bytes: usize = self.model.idle().map(|record| record.bytes).sum();
         let used = self.model.bytes();
         let missing = (used + bytes).saturating_sub(BYTES_MAX);
-        match now(self.journal.append(batch, needed_by, name)) {
+        match now(self.journal.append(batch, Needs::new(needed_by.iter().map(|consumer| (consumer, 1))), name)) {
             Ok(evicted) => {
                 assert!(missing == 0 || self.when_full == WhenFull::DropOldest);
-                for losers in evicted.chunk_by(|one, other| one.entry.position == other.entry.position) {
+                for losers in evicted.chunk_by(|one, other| one.position == other.position) {
                     self.model.evict(losers, bytes);
                 }
                 let unread_by = needed_by.iter().collect();
-                self.model.records.push(Record { name, bytes, unread_by, in_hand_of: Vec::new() });
+                let position = Position(self.next);
+                self.next += 1;
+                self.model.records.push(Record { name, position, bytes, unread_by, in_hand_of: Vec::new() });
             }
             Err(AppendError::TooLarge { bytes: counted, .. }) => assert!(counted == bytes && bytes > BYTES_MAX),
+            Err(AppendError::Unwritable(kind)) => panic!("memory cannot be written: {kind}"),
             Err(AppendError::Full { used: told, .. }) => {
                 assert_eq!(told, used);
                 assert!(bytes <= BYTES_MAX && missing > 0);
@@ -211,7 +216,7 @@ impl<'a> Pair<'a> {
 
     fn read(&mut self, consumer: usize, bytes_max: usize) {
         let expected = self.model.readable(consumer, bytes_max);
-        let entries = now(self.journal.read(consumer, bytes_max));
+        let entries = now(self.journal.read(consumer, bytes_max)).entries;
         let read: Vec<u32> = entries.iter().map(|entry| entry.note.unwrap()).collect();
         assert_eq!(read, expected);
         let was = self.model.in_hand[consumer].last().map(|(_, position)| *position);

@@ -24,7 +24,8 @@ impl Process {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("gateway.yaml");
         let yaml = format!(
-            "admin: {{ listen: \"127.0.0.1:0\" }}\nreceivers: {{ otlp: {{ listen: [\"127.0.0.1:0\"] }} }}\n{rest}"
+            "admin: {{ listen: \"127.0.0.1:0\" }}\nreceivers: {{ otlp: {{ listen: [\"127.0.0.1:0\"] }} }}
+journal: {{ durability: memory }}\n{rest}"
         );
         std::fs::write(&path, yaml).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_telemetry-gateway"))

@@ -29,6 +29,15 @@ pub fn yaml(rest: &str) -> String {
     )
 }
 
+/// With the journal in memory unless a test says otherwise: the default would write into the folder that the tests run in.
+fn in_memory(yaml: &str) -> String {
+    match yaml {
+        _ if yaml.contains("durability:") => yaml.to_owned(),
+        _ if yaml.contains("journal: {") => yaml.replace("journal: {", "journal: { durability: memory,"),
+        _ => format!("journal: {{ durability: memory }}\n{yaml}"),
+    }
+}
+
 impl Stage {
     pub async fn start(rest: &str) -> Self {
         Stage::start_with(&yaml(rest)).await
@@ -38,7 +47,7 @@ impl Stage {
     pub async fn start_with(yaml: &str) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (config, router) =
-            Config::parse("gateway.yaml", yaml.to_owned(), &|_| None).unwrap_or_else(|problems| panic!("{problems}"));
+            Config::parse("gateway.yaml", in_memory(yaml), &|_| None).unwrap_or_else(|problems| panic!("{problems}"));
         let gateway = Arc::new(Gateway::new(&config.gateway, router).await.unwrap());
         let receiver = Receiver::bind(&config.receivers.otlp, Arc::clone(&gateway)).await.unwrap();
         let admin = Admin::bind(&config.admin, Arc::clone(&gateway)).await.unwrap();

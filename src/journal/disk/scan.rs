@@ -1,0 +1,76 @@
+//! Reads a file from its beginning and tells what is whole, what was cut off, and what is damaged.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::frame::{self, FileHeader, Frame, HEADER_BYTES, Kind};
+
+/// A frame that is whole.
+#[derive(Debug)]
+pub struct Whole {
+    pub frame: Frame,
+    pub offset: usize,
+    pub payload: Bytes,
+}
+
+/// What a file holds.
+#[derive(Debug, Default)]
+pub struct Scan {
+    pub frames: Vec<Whole>,
+    /// Stretches that were confirmed once and cannot be read.
+    pub damaged: Vec<Range<usize>>,
+    /// Whether a write was cut off, whose record nobody was told to be safe.
+    pub torn: bool,
+}
+
+/// Why a file is not read at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaterVersion(pub u32);
+
+/// Reads a file whose name says that it begins with `base`. Linear in its bytes, but for payloads that are claimed by
+/// several headers, of which each is looked at once.
+pub fn scan(bytes: &Bytes, base: u64) -> Result<Scan, LaterVersion> {
+    let mut scan = Scan::default();
+    let mut holes: Vec<Range<usize>> = Vec::new();
+    let mut next = base;
+    match frame::read_file_header(bytes) {
+        FileHeader::Version(version) => return Err(LaterVersion(version)),
+        // A spare file that was renamed and not begun: what it holds is another file's.
+        FileHeader::Sound { base: other } if other != base => return Ok(scan),
+        FileHeader::Sound { .. } => {}
+        FileHeader::Damaged if bytes.len() < HEADER_BYTES => return Ok(scan),
+        FileHeader::Damaged => holes.push(0..HEADER_BYTES),
+    }
+    let (mut offset, mut durable) = (HEADER_BYTES, 0);
+    while let Some(found) = next_whole(bytes, offset, next) {
+        if found.offset > offset {
+            holes.push(offset..found.offset);
+        }
+        offset = found.offset + found.frame.bytes();
+        durable = durable.max(found.frame.durable as usize);
+        next = found.frame.position + u64::from(found.frame.kind == Kind::Record);
+        scan.frames.push(found);
+    }
+    let is_cut = bytes.get(offset..).and_then(Frame::read).is_some_and(|frame| frame.position >= next);
+    scan.torn = is_cut || holes.iter().any(|hole| hole.start >= durable);
+    scan.damaged = holes.into_iter().filter(|hole| hole.start < durable).collect();
+    Ok(scan)
+}
+
+/// The first whole frame at or behind an offset that is not a leftover of an older file.
+fn next_whole(bytes: &Bytes, mut offset: usize, next: u64) -> Option<Whole> {
+    loop {
+        offset = frame::find(bytes, offset)?;
+        let frame = Frame::read(&bytes[offset..])?;
+        let payload = offset + HEADER_BYTES..offset + HEADER_BYTES + frame.length as usize;
+        if frame.position < next {
+            offset += HEADER_BYTES;
+        } else if payload.end <= bytes.len() && frame.fits(&bytes[payload.clone()]) {
+            return Some(Whole { frame, offset, payload: bytes.slice(payload) });
+        } else {
+            // Its payload is no place to look for frames, unless the header lies about its length.
+            offset += if payload.end <= bytes.len() { frame.bytes() } else { HEADER_BYTES };
+        }
+    }
+}
