@@ -136,7 +136,12 @@ fn check_losses(kind: Kind, evidence: &Evidence, findings: &mut Findings) {
             }
         }
     }
-    tell(&format!("{}: LOST spans, acknowledged and never delivered", kind.name()), &lost, findings);
+    let newest = evidence.scrapes.newest.as_ref().and_then(|(.., books)| books.get(kind.name()));
+    let what = match newest {
+        Some(figures) if figures.waiting > 0 => format!("not delivered yet, if ever; at the end {figures:?}"),
+        _ => "LOST spans, acknowledged and never delivered".to_owned(),
+    };
+    tell(&format!("{}: {what}", kind.name()), &lost, findings);
 }
 
 fn check_duplicates(kind: Kind, evidence: &Evidence, requests: &HashMap<Key, &Sent>, findings: &mut Findings) {

@@ -13,6 +13,8 @@ pub enum Fault {
     Closed,
     /// Reads the request, then resets the connection; every other time it has taken what it read.
     Reset,
+    /// As [`Fault::Reset`], but closes the connection in good order, as a server does with one that was idle for too long.
+    HangUp,
     /// Takes the request, and resets in the middle of its answer.
     CutAnswer,
     /// Reads the request and says nothing; every other time it has taken what it read.
@@ -56,9 +58,10 @@ const OTLP_XRAY: &[Kind] = &[Kind::Honeycomb, Kind::Xray];
 const XRAY_ROLLBAR: &[Kind] = &[Kind::Xray, Kind::Rollbar];
 
 /// Every fault, whose it can be, and how long the gateway rests because of it.
-const FAULTS: [(Fault, &[Kind], Pause); 22] = [
+const FAULTS: [(Fault, &[Kind], Pause); 23] = [
     (Fault::Closed, ALL, Pause::Short),
     (Fault::Reset, ALL, Pause::Short),
+    (Fault::HangUp, ALL, Pause::Short),
     (Fault::CutAnswer, ALL, Pause::Short),
     (Fault::Stall, ALL, Pause::Short),
     (Fault::Status(429, After::Seconds), ALL, Pause::Short),
@@ -110,12 +113,13 @@ impl Fault {
         if self != Self::Mixed {
             return self;
         }
-        match draw.below(8) {
+        match draw.below(9) {
             0 => Self::Reset,
             1 => Self::CutAnswer,
             2 => Self::Status(503, After::Nothing),
             3 => Self::Proxy(502),
-            4 if kind == Kind::Xray => Self::Unprocessed,
+            4 => Self::HangUp,
+            5 if kind == Kind::Xray => Self::Unprocessed,
             _ => Self::Healthy,
         }
     }

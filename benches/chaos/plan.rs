@@ -29,6 +29,8 @@ pub enum Event {
     KillTwice(Duration),
     Stop,
     Reload(Way, Notice),
+    /// A file with new keys.
+    Renew(Way, Notice),
     /// A file that must change nothing, mended after so long.
     Break(Way, Notice, Duration),
 }
@@ -53,7 +55,7 @@ pub struct Plan {
     pub poisons: Vec<Mark>,
     /// By time.
     pub actions: Vec<(Duration, Action)>,
-    /// What ends the load when every vendor is healthy again; a restart where an exporter would rest for too long.
+    /// What happens when every vendor is healthy again, to end a rest that is too long for a round.
     pub last: Option<Event>,
 }
 
@@ -64,8 +66,9 @@ impl Plan {
         let mut actions = Vec::new();
         let kind = |draw: &mut Draw| Kind::ALL[draw.below(3) as usize];
         let outage = (draw.below(3) == 0).then(|| kind(&mut draw));
-        let unauthorized =
-            (allowed.kills && draw.below(3) == 0).then(|| kind(&mut draw)).filter(|kind| outage != Some(*kind));
+        let unauthorized = (draw.below(3) == 0).then(|| kind(&mut draw)).filter(|kind| outage != Some(*kind));
+        let last = unauthorized.and_then(|kind| draw_mend(kind, allowed, &mut draw));
+        let unauthorized = unauthorized.filter(|_| last.is_some());
         for kind in Kind::ALL {
             if outage == Some(kind) {
                 let fault = OUTAGES[draw.below(OUTAGES.len() as u64) as usize];
@@ -85,7 +88,6 @@ impl Plan {
             }
         }
         actions.sort_by_key(|(at, _)| *at);
-        let last = unauthorized.is_some().then(|| draw_end(&mut draw));
         // Few, because the gateway searches a request for its poison with a limited number of tries.
         let poisons = MARKS[1..].iter().flat_map(|(mark, ..)| vec![*mark; draw.below(3) as usize]);
         let mut poisons: Vec<Mark> = poisons.collect();
@@ -124,8 +126,23 @@ fn draw_end(draw: &mut Draw) -> Event {
     }
 }
 
+/// What ends the long rest of an exporter that is not let in. X-Ray's credentials are not of the file.
+fn draw_mend(kind: Kind, allowed: Allowed, draw: &mut Draw) -> Option<Event> {
+    let by_file = allowed.reloads && kind != Kind::Xray;
+    match draw.below(2) {
+        0 if by_file => Some(Event::Renew(draw_way(draw), Notice::Signal)),
+        _ if allowed.kills => Some(draw_end(draw)),
+        _ if by_file => Some(Event::Renew(draw_way(draw), Notice::Watch)),
+        _ => None,
+    }
+}
+
+fn draw_way(draw: &mut Draw) -> Way {
+    if draw.below(2) == 0 { Way::Rename } else { Way::InPlace }
+}
+
 fn draw_reload(draw: &mut Draw) -> Event {
-    let way = if draw.below(2) == 0 { Way::Rename } else { Way::InPlace };
+    let way = draw_way(draw);
     let notice = if draw.below(2) == 0 { Notice::Signal } else { Notice::Watch };
     match draw.below(3) {
         0 => Event::Break(way, notice, millis(50 + draw.below(200))),

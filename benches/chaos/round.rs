@@ -143,6 +143,10 @@ impl Stage<'_> {
                 self.settings.redraw_one(&mut self.draw);
                 self.write(&self.yaml(), way, notice)
             }
+            Event::Renew(way, notice) => {
+                self.settings.renew_key();
+                self.write(&self.yaml(), way, notice)
+            }
             Event::Break(way, notice, lasts) => {
                 let mut draw = Draw::new(self.draw.below(u64::MAX));
                 let broken = self.settings.broken_yaml(&self.places(&self.gateway.journal()), &mut draw);

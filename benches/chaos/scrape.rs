@@ -13,7 +13,7 @@ use crate::http_get::http_get;
 use crate::lives::Lives;
 
 const SCRAPE_EVERY: Duration = Duration::from_millis(50);
-const VIOLATIONS_KEPT: usize = 20;
+const VIOLATIONS_KEPT: usize = 5;
 
 /// One exporter's books at one moment.
 #[derive(Clone, Default, PartialEq, Eq, Debug, Deserialize)]
@@ -22,6 +22,13 @@ pub struct Figures {
     pub delivered: u64,
     pub dropped: BTreeMap<String, u64>,
     pub waiting: u64,
+    pub state: String,
+    pub last_error: Option<LastError>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct LastError {
+    pub message: String,
 }
 
 #[derive(Deserialize)]

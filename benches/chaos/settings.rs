@@ -20,6 +20,8 @@ pub struct Places<'a> {
 /// What a reload changes; never where a span goes.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// Counts the keys that vendors have given out.
+    key: u64,
     honeycomb: String,
     xray: String,
     rollbar: String,
@@ -38,6 +40,7 @@ impl Settings {
         let compression = ["none", "gzip", "zstd"][draw.below(3) as usize];
         let request_bytes_max = ["64KiB", "256KiB", "4MiB"][draw.below(3) as usize];
         Self {
+            key: 1,
             honeycomb: format!("{honeycomb}, compression: {compression}, request_bytes_max: {request_bytes_max}"),
             xray,
             rollbar: format!("{rollbar}, compression: {}", ["none", "gzip"][draw.below(2) as usize]),
@@ -56,15 +59,21 @@ impl Settings {
         }
     }
 
+    /// Changes the key, as one does whose key is refused.
+    pub fn renew_key(&mut self) {
+        self.key += 1;
+    }
+
     pub fn yaml(&self, places: &Places<'_>) -> String {
         let Places { otlp, admin, vendors: [honeycomb, xray, rollbar], journal, durability } = places;
+        let key = self.key;
         let pace = format!("timeout: {}ms, retry: {{ initial: 20ms, max: 200ms }}", Self::TIMEOUT.as_millis());
         format!(
             r#"receivers: {{ otlp: {{ listen: ["{otlp}"] }} }}
 exporters:
-  honeycomb: {{ api_key: chaos, endpoint: "http://{honeycomb}", {pace}, {} }}
+  honeycomb: {{ api_key: "chaos-{key}", endpoint: "http://{honeycomb}", {pace}, {} }}
   xray: {{ region: us-east-1, endpoint: "http://{xray}", {pace}, {} }}
-  rollbar: {{ access_token: chaos, environment: chaos, endpoint: "http://{rollbar}", {pace}, error_spans: all, {} }}
+  rollbar: {{ access_token: "chaos-{key}", environment: chaos, endpoint: "http://{rollbar}", {pace}, error_spans: all, {} }}
 routes:
   - name: {}
     when: {{ any: [ {{ status: error }}, {{ exception: true }} ] }}

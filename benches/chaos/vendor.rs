@@ -176,7 +176,9 @@ impl Shared {
         let has_taken = draw.below(2) == 0;
         match fault {
             // What is refused for good is always said: whether it is counted as dropped must not depend on luck.
-            Fault::Reset | Fault::CutAnswer | Fault::Stall | Fault::Proxy(_) if !verdict.refused.is_empty() => {
+            Fault::Reset | Fault::HangUp | Fault::CutAnswer | Fault::Stall | Fault::Proxy(_)
+                if !verdict.refused.is_empty() =>
+            {
                 self.say(stream, life, verdict).await
             }
             Fault::Healthy | Fault::Mixed => self.say(stream, life, verdict).await,
@@ -184,6 +186,11 @@ impl Shared {
             Fault::Reset => {
                 self.note("reset", has_taken.then_some((life, &*verdict.taken)));
                 None
+            }
+            Fault::HangUp => {
+                self.note("hang up", has_taken.then_some((life, &*verdict.taken)));
+                // Nothing is unread by now, so that the end is a FIN; what is read or written behind it fails.
+                stream.shutdown().await.ok()
             }
             Fault::CutAnswer => {
                 self.note("cut answer", Some((life, &verdict.taken)));
