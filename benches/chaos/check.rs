@@ -5,7 +5,7 @@
 //! | nothing acknowledged is lost | each such span is at each of its vendors, or was refused there for good |
 //! | no answer is without a reason | clients are refused or cut off only when the process was told to end |
 //! | duplicates have a cause | see [`cause`] |
-//! | the books are exact | identity at every scrape; where one process lived all the time, every figure by span |
+//! | the books are exact | identity at every scrape; what the last process dropped, by span |
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
@@ -82,9 +82,7 @@ pub fn check(evidence: &Evidence) -> Findings {
             books.refusals.keys().filter(|key| !books.deliveries.contains_key(key)).count() as u64;
         check_losses(kind, evidence, &mut findings);
         check_duplicates(kind, evidence, &requests, &mut findings);
-        if lives.len() == 1 {
-            check_figures(kind, evidence, &mut findings);
-        }
+        check_figures(kind, evidence, &mut findings);
     }
     findings
 }
@@ -198,27 +196,41 @@ fn cause(kind: Kind, evidence: &Evidence, sent: &Sent, first: Delivery, again: D
     sent.keys.iter().filter(|key| key.goes_to(kind)).any(|key| is_open(&key)).then_some("rest of its request open")
 }
 
-/// Where one process lived all the time, and nobody was left without an answer, its books can be told to the last span.
+/// What the last process gave up can be told to the last span; where it was the only one and answered every client, so
+/// can what it accepted.
 fn check_figures(kind: Kind, evidence: &Evidence, findings: &mut Findings) {
-    let Some((.., newest)) = &evidence.scrapes.newest else { return };
-    let Some(figures) = newest.get(kind.name()) else {
-        findings.violations.push(format!("{}: not in /status", kind.name()));
+    let last = evidence.lives.len() as u32;
+    let newest = evidence.scrapes.newest.as_ref().filter(|(_, life, _)| *life == last);
+    let Some(figures) = newest.and_then(|(.., books)| books.get(kind.name())) else {
+        findings.violations.push(format!("{}: not in the last /status", kind.name()));
         return;
     };
-    if evidence.sent.iter().any(|sent| sent.answer != Answer::Acknowledged) || figures.waiting > 0 {
+    if figures.waiting > 0 {
         return;
     }
-    let accepted = evidence.sent.iter().flat_map(|sent| &sent.keys).filter(|key| key.goes_to(kind)).count() as u64;
     // What was taken without an answer and refused when it came again counts as dropped: the gateway cannot know better.
     let books = &evidence.books[kind as usize];
-    let is_known_taken =
-        |key: &Key| books.deliveries.get(key).into_iter().flatten().any(|delivery| delivery.answered_at.is_some());
-    let dropped = books.refusals.keys().filter(|key| !is_known_taken(key)).count() as u64;
-    if (figures.accepted, figures.dropped_total()) != (accepted, dropped) {
+    let is_known_taken = |key: &Key| {
+        let deliveries = books.deliveries.get(key).into_iter().flatten();
+        deliveries.filter(|delivery| delivery.life == last).any(|delivery| delivery.answered_at.is_some())
+    };
+    let is_refused = |key: &Key| books.refusals[key].iter().any(|refusal| refusal.life == last);
+    let dropped = books.refusals.keys().filter(|key| is_refused(key) && !is_known_taken(key)).count() as u64;
+    if figures.dropped_total() != dropped {
         findings.violations.push(format!(
-            "{}: the books are wrong: {accepted} spans were accepted and {dropped} of them refused for good, /status says {figures:?}",
+            "{}: the books are wrong: {dropped} spans were refused for good, /status says {figures:?}",
             kind.name()
         ));
+    }
+    if last == 1 && evidence.sent.iter().all(|sent| sent.answer == Answer::Acknowledged) {
+        let keys = evidence.sent.iter().flat_map(|sent| &sent.keys);
+        let accepted = keys.filter(|key| key.goes_to(kind)).count() as u64;
+        if figures.accepted != accepted {
+            findings.violations.push(format!(
+                "{}: the books are wrong: {accepted} spans were accepted, /status says {figures:?}",
+                kind.name()
+            ));
+        }
     }
 }
 
