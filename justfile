@@ -12,9 +12,13 @@ e2e *arguments:
 container:
     tests/e2e/container.sh
 
-# CPU per span against a bare byte mover.
+# CPU per span against a bare byte mover; arguments of its own stand behind `--`.
 bench *arguments:
-    cargo bench --locked {{arguments}}
+    cargo bench --locked --bench throughput {{arguments}}
+
+# Kill -9, vendors that fail, reloads, under load: nothing acknowledged may be lost.
+chaos *arguments="--rounds 20":
+    cargo test --locked --bench chaos -- {{arguments}}
 
 fmt:
     cargo fmt --all

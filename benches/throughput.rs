@@ -12,6 +12,8 @@
 
 #[path = "throughput/arguments.rs"]
 mod arguments;
+#[path = "support/binary.rs"]
+mod binary;
 #[path = "throughput/cases.rs"]
 mod cases;
 #[path = "throughput/client.rs"]
@@ -20,6 +22,8 @@ mod client;
 mod corpus;
 #[path = "throughput/counts.rs"]
 mod counts;
+#[path = "support/draw.rs"]
+mod draw;
 #[path = "throughput/histogram.rs"]
 mod histogram;
 #[path = "throughput/idle.rs"]
@@ -47,13 +51,14 @@ mod usage;
 #[path = "throughput/wire.rs"]
 mod wire;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
 
 use crate::arguments::{Arguments, USAGE};
+use crate::binary::gateway_binary;
 use crate::cases::{Case, Exporters};
 use crate::measure::{Measurement, Setup, Subject, measure, yardstick};
 use crate::pinning::Pinning;
@@ -174,14 +179,4 @@ fn run_case(
     let summary = Summary::of(case, arguments.subject, &pairs);
     lines.write("summary", case.name, &summary)?;
     Ok(summary)
-}
-
-/// Finds the gateway: `GATEWAY` if set, else the binary that `cargo bench` built beside this program.
-fn gateway_binary() -> anyhow::Result<Option<PathBuf>> {
-    let Some(given) = std::env::var_os("GATEWAY") else {
-        return Ok(option_env!("CARGO_BIN_EXE_telemetry-gateway").map(PathBuf::from));
-    };
-    // Absolute, because the gateway runs in a folder of its own.
-    let path = std::fs::canonicalize(&given).with_context(|| format!("GATEWAY={}", given.display()))?;
-    Ok(Some(path))
 }

@@ -19,6 +19,7 @@ use opentelemetry_proto::tonic::trace::v1::{
 };
 use prost::Message as _;
 
+use crate::draw::Draw;
 use crate::wire::{Encoding, Protocol};
 
 pub const SPANS_PER_REQUEST: u64 = 64;
@@ -40,7 +41,8 @@ pub struct Prepared {
 /// Builds the pool in the form that `protocol` and `encoding` put on the wire.
 pub fn build(protocol: Protocol, encoding: Encoding) -> anyhow::Result<Vec<Prepared>> {
     let now_ns = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?.as_nanos() as u64;
-    let mut draw = Draw { state: 0x5eed };
+    // The same pool in every run, with ids that do not compress.
+    let mut draw = Draw::new(0x5eed);
     (0..POOL_REQUESTS)
         .map(|index| {
             let (request, exceptions) = request(index, now_ns, &mut draw);
@@ -326,33 +328,4 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-/// SplitMix64: the same pool in every run, with ids that do not compress.
-/// Source: <https://prng.di.unimi.it/splitmix64.c>.
-struct Draw {
-    state: u64,
-}
-
-impl Draw {
-    fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    fn bytes(&mut self, count: usize) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(count + 8);
-        while bytes.len() < count {
-            bytes.extend_from_slice(&self.next().to_le_bytes());
-        }
-        bytes.truncate(count);
-        bytes
-    }
 }

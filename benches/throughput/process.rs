@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
+use crate::binary::with_environment;
 use crate::load::{LoadPlan, LoadResult};
 use crate::pinning::{Pinning, Place};
 use crate::role::{READY_PREFIX, ROLE_PREFIX};
@@ -156,23 +157,6 @@ impl Gateway {
         }
         Ok(())
     }
-}
-
-/// Gives credentials that sign but open nothing, and takes away what could send traffic elsewhere.
-fn with_environment(mut command: Command) -> Command {
-    for proxy in ["http_proxy", "https_proxy", "all_proxy"] {
-        command.env_remove(proxy).env_remove(proxy.to_uppercase());
-    }
-    command
-        .env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
-        .env("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
-        .env_remove("AWS_SESSION_TOKEN")
-        .env_remove("AWS_PROFILE")
-        .env("AWS_REGION", "us-east-1")
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .env("AWS_CONFIG_FILE", "/dev/null")
-        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
-    command
 }
 
 /// Asks the system for ports that are free now; all are held until all are known, so that they differ.
