@@ -123,7 +123,8 @@ where
         let is_credentials = match error {
             // No credentials, or a role that may not be assumed: a person is needed.
             SdkError::ConstructionFailure(_) => true,
-            SdkError::DispatchFailure(failure) => failure.is_other(),
+            // A connection that was closed early is "other" too, but of a kind that says so.
+            SdkError::DispatchFailure(failure) => failure.is_other() && failure.as_other().is_none(),
             _ => false,
         };
         return if is_credentials {
