@@ -32,7 +32,7 @@ use tracing::{error, warn};
 
 use crate::exporter::contract::{Encoded, Exception, Exporter, Fate, Outcome, Piece, Reason, Refused, Request};
 use crate::exporter::pace::{Pace, Preview, RetryConfig};
-use crate::journal::{Entry, Journal, Position, Read};
+use crate::journal::{Done, Entry, Journal, Position, Read};
 use crate::otlp::{Batch, Part, Signal};
 use crate::router::Routing;
 use crate::stdx::backoff::{Backoff, random};
@@ -40,7 +40,7 @@ use dead_letters::{DeadLetters, Form, Letter, LetterPiece};
 use gate::Gate;
 use health::{Health, State};
 use ledger::Ledger;
-use parcel::Parcel;
+use parcel::{Origin, Parcel};
 use previews::Previews;
 use settle::Settler;
 
@@ -107,7 +107,15 @@ pub struct Delivery {
 struct Job {
     part: Part,
     settler: Arc<Settler>,
+    /// Which slice of the record it is.
+    slice: u32,
 }
+
+/// The pieces of a slice are counted from its own multiple of this on; there is never as much in one.
+const SLICE_ORDINALS: u32 = 1 << 20;
+
+/// Stands for all that a slice refuses, in the place of a piece.
+const REFUSED_ORDINAL: u32 = SLICE_ORDINALS - 1;
 
 impl Delivery {
     /// Delivers until told to end. Abort it to end at once: what is unsettled stays so.
@@ -199,14 +207,15 @@ impl Delivery {
         let mut slices = entries
             .into_iter()
             .flat_map(move |entry| {
-                let (journal, ledger) = (Arc::clone(&self.journal), Arc::clone(&self.ledger));
-                let settler = Settler::new(journal, ledger, self.index, entry.position);
+                let (journal, done) = (Arc::clone(&self.journal), entry.done.clone());
+                let settler = Settler::new(journal, self.index, entry.position, done);
                 let part = self.part(entry);
                 // Each slice holds the record open; the settler itself lets go when the last slice is made.
                 let mut opened = Some(Arc::clone(&settler));
-                part.slices(items_max).map(move |part| Some(Job { part, settler: settler.open_one() })).chain(
+                let slices = part.slices(items_max).zip(0u32..);
+                slices.map(move |(part, slice)| Some(Job { part, settler: settler.open_one(), slice })).chain(
                     std::iter::once_with(move || {
-                        opened.take().iter().for_each(|settler| settler.settle_one(0));
+                        opened.take().iter().for_each(|settler| settler.settle(1, Vec::new));
                         None
                     }),
                 )
@@ -226,7 +235,7 @@ impl Delivery {
     }
 
     /// What this exporter is to be sent of a record.
-    fn part(&self, Entry { position, batch, note, weight }: Entry<Note>) -> Part {
+    fn part(&self, Entry { position, batch, note, weight, .. }: Entry<Note>) -> Part {
         if let Some(routing) = note {
             return Part { kept: routing.kept(self.index), batch };
         }
@@ -253,20 +262,62 @@ impl Delivery {
 
     fn encode_now(&self, jobs: Vec<Job>) -> BTreeMap<Signal, Parcel> {
         let mut by_signal: BTreeMap<Signal, Parcel> = BTreeMap::new();
-        for Job { part, settler } in jobs {
+        for Job { part, settler, slice } in jobs {
+            let signal = part.batch.signal;
             let Encoded { pieces, refused } = self.encode_part(&part);
-            let mut booked = 0;
-            for Refused { weight, reason } in refused {
-                self.ledger.give_up(weight, reason);
-                booked += weight;
+            let first = slice * SLICE_ORDINALS;
+            let parcel = by_signal.entry(signal).or_default();
+            for (piece, ordinal) in pieces.into_iter().zip(first..) {
+                let origin = || Origin { settler: settler.open_one(), ordinal };
+                if settler.is_fresh() {
+                    parcel.push(piece, origin());
+                    continue;
+                }
+                for piece in self.unsent(signal, piece, settler.done_at(ordinal).collect()) {
+                    parcel.push(piece, origin());
+                }
             }
-            let parcel = by_signal.entry(part.batch.signal).or_default();
-            for piece in pieces {
-                parcel.push(piece, settler.open_one());
-            }
-            settler.settle_one(booked);
+            let done = self.book_refused(&refused, settler.done_at(first + REFUSED_ORDINAL).next(), first + REFUSED_ORDINAL);
+            settler.settle(1, || Vec::from_iter(done));
         }
         by_signal
+    }
+
+    /// Books what an exporter cannot be sent, unless it was booked when the record was read before.
+    fn book_refused(&self, refused: &[Refused], before: Option<Done>, ordinal: u32) -> Option<Done> {
+        let weight: u32 = refused.iter().map(|refused| refused.weight).sum();
+        match before {
+            Some(before) if before.weight == weight => return None,
+            Some(before) => self.ledger.accept(u64::from(before.weight)),
+            None => {}
+        }
+        for Refused { weight, reason } in refused {
+            self.ledger.give_up(*weight, reason);
+        }
+        (weight > 0).then_some(Done { ordinal, crc: 0, weight })
+    }
+
+    /// What of a piece is still to be sent, given what was done with when its record was read before: nothing, or halves of
+    /// it where it was cut, or all of it where it has become another one, which is then accepted anew.
+    fn unsent(&self, signal: Signal, piece: Piece, mut done: Vec<Done>) -> Vec<Piece> {
+        let mut left = vec![piece];
+        let mut unsent = Vec::new();
+        while let Some(piece) = left.pop() {
+            if done.is_empty() {
+                unsent.push(piece);
+                continue;
+            }
+            let crc = crc32fast::hash(&piece.bytes);
+            if let Some(at) = done.iter().position(|done| done.crc == crc && done.weight == piece.weight) {
+                done.swap_remove(at);
+            } else if let Some((first, second)) = self.exporter.halve(signal, &piece) {
+                left.extend([second, first]);
+            } else {
+                unsent.push(piece);
+            }
+        }
+        self.ledger.accept(done.iter().map(|done| u64::from(done.weight)).sum());
+        unsent
     }
 
     /// Encodes one part; a panic of the conversion costs that part, not the process.
@@ -399,9 +450,9 @@ impl Delivery {
         let halves = catch_unwind(AssertUnwindSafe(halve)).ok().flatten();
         let Some((first, second)) = halves else { return Err(whole) };
         let mut parcels = [Parcel::default(), Parcel::default()];
-        for (_, settler) in whole.into_iter() {
-            parcels[0].push(second.clone(), settler.open_one());
-            parcels[1].push(first.clone(), settler);
+        for (_, origin) in whole.into_iter() {
+            parcels[0].push(second.clone(), origin.open_one());
+            parcels[1].push(first.clone(), origin);
         }
         Ok(parcels)
     }
@@ -415,20 +466,20 @@ impl Delivery {
         }
         let (mut left, mut message) = <(Parcel, String)>::default();
         let mut lost: BTreeMap<Reason, (Parcel, String)> = BTreeMap::new();
-        for (index, (piece, settler)) in parcel.into_iter().enumerate() {
+        for (index, (piece, origin)) in parcel.into_iter().enumerate() {
             match except.iter().find(|exception| exception.piece == index) {
                 None => {
                     self.ledger.deliver(piece.weight);
-                    settler.settle_one(piece.weight);
+                    origin.settler.settle(1, || vec![parcel::done(&piece, origin.ordinal)]);
                 }
                 Some(Exception { fate: Fate::Drop(reason), message, .. }) => {
                     let (of_reason, first_message) = lost.entry(reason).or_default();
-                    of_reason.push(piece, settler);
+                    of_reason.push(piece, origin);
                     first_message.clone_from(message);
                 }
                 Some(exception) => {
                     message.clone_from(&exception.message);
-                    left.push(piece, settler);
+                    left.push(piece, origin);
                 }
             }
         }

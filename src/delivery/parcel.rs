@@ -4,18 +4,39 @@ use std::sync::Arc;
 
 use super::settle::Settler;
 use crate::exporter::contract::{Limits, Piece};
+use crate::journal::Done;
 
 /// Pieces that travel together. The two lists have the same length.
 #[derive(Default)]
 pub(super) struct Parcel {
     pieces: Vec<Piece>,
-    settlers: Vec<Arc<Settler>>,
+    origins: Vec<Origin>,
+}
+
+/// Where a piece comes from.
+#[derive(Clone)]
+pub(super) struct Origin {
+    pub settler: Arc<Settler>,
+    /// Its place among the pieces of the record.
+    pub ordinal: u32,
+}
+
+impl Origin {
+    /// The same place, held open once more: for the other half of a piece.
+    pub(super) fn open_one(&self) -> Self {
+        Origin { settler: self.settler.open_one(), ordinal: self.ordinal }
+    }
+}
+
+/// How the journal knows a piece again.
+pub(super) fn done(piece: &Piece, ordinal: u32) -> Done {
+    Done { ordinal, crc: crc32fast::hash(&piece.bytes), weight: piece.weight }
 }
 
 impl Parcel {
-    pub(super) fn push(&mut self, piece: Piece, settler: Arc<Settler>) {
+    pub(super) fn push(&mut self, piece: Piece, origin: Origin) {
         self.pieces.push(piece);
-        self.settlers.push(settler);
+        self.origins.push(origin);
     }
 
     pub(super) fn pieces(&self) -> &[Piece] {
@@ -31,14 +52,18 @@ impl Parcel {
         self.pieces.iter().map(|piece| piece.weight).sum()
     }
 
-    pub(super) fn into_iter(self) -> impl Iterator<Item = (Piece, Arc<Settler>)> {
-        self.pieces.into_iter().zip(self.settlers)
+    pub(super) fn into_iter(self) -> impl Iterator<Item = (Piece, Origin)> {
+        self.pieces.into_iter().zip(self.origins)
     }
 
     /// Notes that every piece is done with.
     pub(super) fn settle(self) {
-        for (piece, settler) in self.into_iter() {
-            settler.settle_one(piece.weight);
+        let mut pieces = &self.pieces[..];
+        for of_record in self.origins.chunk_by(|one, other| Arc::ptr_eq(&one.settler, &other.settler)) {
+            let (own, rest) = pieces.split_at(of_record.len());
+            pieces = rest;
+            let made = || own.iter().zip(of_record).map(|(piece, origin)| done(piece, origin.ordinal)).collect();
+            of_record[0].settler.settle(of_record.len(), made);
         }
     }
 
@@ -48,7 +73,7 @@ impl Parcel {
             return Err(self);
         }
         let half = self.pieces.len() / 2;
-        let second = Parcel { pieces: self.pieces.split_off(half), settlers: self.settlers.split_off(half) };
+        let second = Parcel { pieces: self.pieces.split_off(half), origins: self.origins.split_off(half) };
         Ok([self, second])
     }
 
@@ -56,7 +81,7 @@ impl Parcel {
     /// travels alone.
     pub(super) fn pack(self, limits: Limits) -> Vec<Parcel> {
         let mut requests: Vec<(Parcel, usize)> = Vec::new();
-        for (piece, settler) in self.into_iter() {
+        for (piece, origin) in self.into_iter() {
             let bytes = piece.bytes.len();
             // Only the newest request of the same key has room: those before it were closed because they had none.
             let newest = requests.iter_mut().rev().find(|(request, _)| request.pieces[0].key == piece.key);
@@ -65,11 +90,11 @@ impl Parcel {
                     if request.pieces.len() < limits.pieces_max && *used + bytes <= limits.bytes_max =>
                 {
                     *used += bytes;
-                    request.push(piece, settler);
+                    request.push(piece, origin);
                 }
                 _ => {
                     let mut request = Parcel::default();
-                    request.push(piece, settler);
+                    request.push(piece, origin);
                     requests.push((request, bytes));
                 }
             }

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use super::state::{Cost, Settled, Slot, State, Taken};
 use super::{
-    AppendError, Backlog, BoxFuture, CONSUMERS_MAX, Entry, Evicted, Journal, Needs, Position, Read, Retired, Usage,
+    AppendError, Backlog, BoxFuture, CONSUMERS_MAX, Done, Entry, Evicted, Journal, Needs, Position, Read, Retired, Usage,
     WhenFull,
 };
 use crate::otlp::Batch;
@@ -120,9 +120,9 @@ impl<N: Clone + Send + Sync> Journal<N> for MemoryJournal<N> {
 
     fn read(&self, consumer: usize, bytes_max: usize) -> BoxFuture<'_, Read<N>> {
         let taken = self.state().read(consumer, bytes_max);
-        let entry = |Taken { position, weight, held, .. }: Taken<N, ()>| {
+        let entry = |Taken { position, weight, done, held, .. }: Taken<N, ()>| {
             let (batch, note) = held?;
-            Some(Entry { position: Position(position), batch, note: Some(note), weight })
+            Some(Entry { position: Position(position), batch, note: Some(note), weight, done })
         };
         let entries = taken.into_iter().filter_map(entry).collect();
         Box::pin(std::future::ready(Read { entries, damaged_weight: 0 }))
@@ -134,6 +134,10 @@ impl<N: Clone + Send + Sync> Journal<N> for MemoryJournal<N> {
         if !matches!(settled, Settled::Nothing) {
             self.wakes.ring_one(consumer);
         }
+    }
+
+    fn note(&self, consumer: usize, Position(position): Position, done: &[Done]) {
+        self.state().note(consumer, position, done);
     }
 
     fn rewind(&self, consumer: usize) {

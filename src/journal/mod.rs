@@ -57,6 +57,19 @@ pub struct Entry<N> {
     pub note: Option<N>,
     /// What the record counts for with this consumer, as it was told when it was appended.
     pub weight: u32,
+    /// What of it the consumer has noted to be done with.
+    pub done: Vec<Done>,
+}
+
+/// A piece that a consumer has made of a record and is done with, while others of the same record are not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Done {
+    /// Its place among the pieces of the record, as the consumer counts them.
+    pub ordinal: u32,
+    /// Of its bytes: whether the piece that is made another time is the same.
+    pub crc: u32,
+    /// Spans, log records or data points.
+    pub weight: u32,
 }
 
 /// What a consumer reads.
@@ -144,6 +157,10 @@ pub trait Journal<N>: Send + Sync {
 
     /// Notes that the consumer needs nothing more of a record it has read. Does nothing the second time.
     fn settle(&self, consumer: usize, position: Position);
+
+    /// Notes what of a record that the consumer has in hand is done with before all of it is: it comes back with the record
+    /// where that is read again.
+    fn note(&self, consumer: usize, position: Position, done: &[Done]);
 
     /// Gives back what the consumer has read and not settled, to be read again.
     fn rewind(&self, consumer: usize);

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::idle::IdleRecords;
-use super::{Backlog, CONSUMERS_MAX, Evicted, Needs, Position, Retired};
+use super::{Backlog, CONSUMERS_MAX, Done, Evicted, Needs, Position, Retired};
 use crate::otlp::Batch;
 use crate::stdx::bit_set::BitSet;
 
@@ -32,6 +32,8 @@ pub(super) struct State<N, P> {
     /// The positions of records that are held in memory, oldest first, some of them no more.
     held: VecDeque<u64>,
     held_bytes: usize,
+    /// By position and consumer: what of a record is done with that is not settled.
+    progress: BTreeMap<(u64, usize), Vec<Done>>,
 }
 
 /// A record, as it is put in.
@@ -64,6 +66,7 @@ pub(super) struct Cost {
 pub(super) struct Taken<N, P> {
     pub position: u64,
     pub weight: u32,
+    pub done: Vec<Done>,
     pub held: Option<(Batch, N)>,
     pub place: P,
 }
@@ -111,6 +114,7 @@ impl<N, P: Copy> State<N, P> {
             share_bytes,
             held: VecDeque::new(),
             held_bytes: 0,
+            progress: BTreeMap::new(),
         }
     }
 
@@ -213,6 +217,7 @@ impl<N, P: Copy> State<N, P> {
         }
         slot.needed_by.remove(consumer);
         slot.in_hand_of.remove(consumer);
+        self.progress.remove(&(position, consumer));
         self.consumers[consumer].in_hand_bytes -= slot.cost.memory_bytes;
         let place = slot.place;
         if slot.needed_by.is_empty() {
@@ -223,6 +228,32 @@ impl<N, P: Copy> State<N, P> {
             self.idle.insert(position, slot.needed_by, slot.cost.bytes);
         }
         Settled::Still(place)
+    }
+
+    /// Notes what of a record is done with; false where the consumer does not need it.
+    pub(super) fn note(&mut self, consumer: usize, position: u64, done: &[Done]) -> bool {
+        let is_needed = self.slots.get(&position).is_some_and(|slot| slot.needed_by.contains(consumer));
+        if is_needed {
+            self.progress.entry((position, consumer)).or_default().extend(done);
+        }
+        is_needed
+    }
+
+    /// What a consumer has done of records that it has not settled, by position.
+    pub(super) fn all_progress(&self, consumer: usize) -> impl Iterator<Item = (u64, &[Done])> {
+        let of_one = self.progress.iter().filter(move |((_, other), _)| *other == consumer);
+        of_one.map(|((position, _), done)| (*position, done.as_slice()))
+    }
+
+    /// What of a record is done with.
+    pub(super) fn progress(&self, consumer: usize, position: u64) -> &[Done] {
+        self.progress.get(&(position, consumer)).map_or(&[], Vec::as_slice)
+    }
+
+    /// What of a record a consumer is still to book, once it is let go.
+    fn forget(&mut self, consumer: usize, position: u64, weight: u32) -> u32 {
+        let done = self.progress.remove(&(position, consumer)).unwrap_or_default();
+        weight.saturating_sub(done.iter().map(|done| done.weight).sum())
     }
 
     /// Takes out a record that is not in [`State::idle`].
@@ -280,7 +311,7 @@ impl<N, P: Copy> State<N, P> {
         for position in needed.map(|(position, _)| *position).collect::<Vec<_>>() {
             let Some(slot) = self.slots.get_mut(&position) else { continue };
             retired.records += 1;
-            retired.weight += u64::from(slot.needs.weight_of(consumer));
+            let weight = slot.needs.weight_of(consumer);
             let is_idle = slot.in_hand_of.is_empty();
             if is_idle {
                 self.idle.remove(position, slot.needed_by, slot.cost.bytes);
@@ -292,6 +323,7 @@ impl<N, P: Copy> State<N, P> {
             } else if is_idle {
                 self.idle.insert(position, slot.needed_by, slot.cost.bytes);
             }
+            retired.weight += u64::from(self.forget(consumer, position, weight));
         }
         self.admitted.remove(consumer);
         self.consumers[consumer] = Cursor::default();
@@ -327,7 +359,7 @@ impl<N, P: Copy> State<N, P> {
                 let unread = &mut self.consumers[consumer].unread;
                 unread.records -= 1;
                 unread.bytes -= slot.cost.memory_bytes;
-                let weight = slot.needs.weight_of(consumer);
+                let weight = self.forget(consumer, position, slot.needs.weight_of(consumer));
                 evicted.push(Evicted { consumer, position: Position(position), weight });
             }
         }
@@ -356,8 +388,9 @@ impl<N: Clone, P: Copy> State<N, P> {
             cursor.unread.bytes -= bytes;
             cursor.in_hand_bytes += bytes;
             bytes_read += bytes;
-            let (weight, held) = (slot.needs.weight_of(consumer), slot.held.as_deref().cloned());
-            taken.push(Taken { position, weight, held, place: slot.place });
+            let (weight, held, place) = (slot.needs.weight_of(consumer), slot.held.as_deref().cloned(), slot.place);
+            let done = self.progress(consumer, position).to_vec();
+            taken.push(Taken { position, weight, done, held, place });
         }
         taken
     }

@@ -111,6 +111,59 @@ async fn deliver_from(
     }
 }
 
+/// A delivery that is told to leave while a record is half sent, and the one that takes its place.
+#[tokio::test(start_paused = true)]
+async fn who_takes_over_sends_what_is_left_of_a_record_and_nothing_twice() {
+    let rules = RouterConfig { routes: Vec::new(), default: vec![Located::nowhere("it".to_owned())] };
+    let rules = Arc::new(Rules(Router::new(&rules, &["it"]).unwrap()));
+    let journal: Arc<dyn Journal<Note>> = Arc::new(MemoryJournal::new(1, 1 << 24, WhenFull::DropOldest));
+    let (ledger, health) = (Arc::new(Ledger::default()), Arc::new(Health::new("it", State::Ok)));
+    let names = ["a", "b", "c", "d"].map(|name| format!(r#""name":"{name}""#));
+    let batch = traces("shop", &names.each_ref().map(String::as_str));
+    ledger.accept(4);
+    let note = rules.routing(Position::default(), &batch);
+    journal.append(batch, Needs::new([(0, 4)]), note).await.unwrap();
+    let delivery = |exporter: Scripted| Delivery {
+        index: 0,
+        exporter: Arc::new(exporter),
+        pace: Pace { concurrency: 1, ..PACE },
+        preview: Preview::Off,
+        ledger: Arc::clone(&ledger),
+        health: Arc::clone(&health),
+        previews: Arc::new(Previews::default()),
+        dead_letters: None,
+        journal: Arc::clone(&journal),
+        reroute: Arc::clone(&rules) as Arc<dyn Reroute>,
+    };
+    let limits = Limits { pieces_max: 1, bytes_max: 1 << 20, items_max: usize::MAX };
+    let orders = Orders::default();
+    let leave = orders.leave.clone();
+    // "a" is taken, "b" refused for good, "c" is to come again later: then it is told to leave.
+    let mut first = Scripted::new(move |pieces| match pieces[0].as_str() {
+        "a" => Outcome::Accepted { except: Vec::new() },
+        "b" => Outcome::Refused { reason: "refused_422", message: "no".to_owned() },
+        _ => {
+            leave.cancel();
+            retry(None)
+        }
+    });
+    first.limits = limits;
+    delivery(first).run(orders).await;
+    assert_eq!(ledger.read().waiting, 2);
+    journal.rewind(0);
+    let mut second = Scripted::answers([]);
+    second.limits = limits;
+    let attempts = second.attempts();
+    let orders = Orders::default();
+    orders.stop.cancel();
+    delivery(second).run(orders).await;
+    let sent: Vec<String> = attempts.lock().unwrap().iter().flat_map(|attempt| attempt.pieces.clone()).collect();
+    assert_eq!(sent, ["c", "d"]);
+    let figures = ledger.read();
+    assert_eq!((figures.accepted, figures.delivered, figures.waiting), (4, 3, 0));
+    assert_eq!((figures.dropped["refused_422"], journal.usage().records), (1, 0));
+}
+
 fn retry(after: Option<u64>) -> Outcome {
     Outcome::Retry { after: after.map(Duration::from_secs), message: "503 busy".to_owned() }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint};
 
-use crate::journal::Needs;
+use crate::journal::{Done, Needs};
 use crate::otlp::batch::{Encoding, Original};
 use crate::otlp::{Batch, Signal};
 
@@ -72,6 +72,30 @@ pub struct Consumer {
     pub low_water: u64,
     #[prost(uint64, repeated, tag = "4")]
     pub runs: Vec<u64>,
+    #[prost(message, repeated, tag = "5")]
+    pub progress: Vec<Progress>,
+}
+
+/// What of a record a consumer is done with.
+#[derive(Clone, PartialEq, Message)]
+pub struct Progress {
+    #[prost(uint32, tag = "1")]
+    pub consumer: u32,
+    #[prost(fixed64, tag = "2")]
+    pub position: u64,
+    #[prost(uint32, repeated, tag = "3")]
+    done: Vec<u32>,
+}
+
+impl Progress {
+    pub fn new(consumer: usize, position: u64, done: &[Done]) -> Self {
+        let done = done.iter().flat_map(|Done { ordinal, crc, weight }| [*ordinal, *crc, *weight]);
+        Progress { consumer: consumer as u32, position, done: done.collect() }
+    }
+
+    pub fn done(&self) -> impl Iterator<Item = Done> {
+        self.done.chunks_exact(3).map(|three| Done { ordinal: three[0], crc: three[1], weight: three[2] })
+    }
 }
 
 impl Settled {
@@ -269,6 +293,6 @@ mod tests {
             assert!(is_there, "{declaration} = {number}");
             checked += 1;
         }
-        assert_eq!(checked, 19);
+        assert_eq!(checked, 23);
     }
 }

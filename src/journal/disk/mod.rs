@@ -40,7 +40,7 @@ use tokio::sync::oneshot;
 use super::memory::Wakes;
 use super::state::{Settled, State, Taken};
 use super::{
-    AppendError, Backlog, BoxFuture, Entry, Evicted, Journal, Needs, Position, Read, Retired, Usage, WhenFull,
+    AppendError, Backlog, BoxFuture, Done, Entry, Evicted, Journal, Needs, Position, Read, Retired, Usage, WhenFull,
 };
 use crate::otlp::Batch;
 use crate::stdx::bit_set::BitSet;
@@ -188,6 +188,7 @@ struct FileFacts {
 struct Queue<N> {
     appends: Vec<Append<N>>,
     settled: Vec<(u8, u64)>,
+    noted: Vec<(u8, u64, Vec<Done>)>,
     roster_changed: bool,
     closing: Option<oneshot::Sender<()>>,
     stop: bool,
@@ -283,6 +284,7 @@ impl<N: Clone + Send + Sync + 'static> DiskJournal<N> {
             queue: Mutex::new(Queue {
                 appends: Vec::new(),
                 settled: Vec::new(),
+                noted: Vec::new(),
                 roster_changed: true,
                 closing: None,
                 stop: false,
@@ -317,6 +319,7 @@ impl<N> Queue<N> {
     fn is_empty(&self) -> bool {
         self.appends.is_empty()
             && self.settled.is_empty()
+            && self.noted.is_empty()
             && !self.roster_changed
             && self.closing.is_none()
             && !self.stop
@@ -353,14 +356,15 @@ impl<N: Clone + Send + Sync + 'static> Shared<N> {
     /// What was taken from the index, read from the files where it is not held. Blocks.
     fn load(&self, consumer: usize, taken: Vec<Taken<N, Place>>) -> Read<N> {
         let (mut entries, mut damaged_weight, mut reader) = (Vec::new(), 0, None);
-        for Taken { position, weight, held, place } in taken {
+        for Taken { position, weight, done, held, place } in taken {
             let (batch, note) = match held {
                 Some((batch, note)) => (Some(batch), Some(note)),
                 None => (self.load_batch(position, place, &mut reader), None),
             };
             match batch {
-                Some(batch) => entries.push(Entry { position: Position(position), batch, note, weight }),
+                Some(batch) => entries.push(Entry { position: Position(position), batch, note, weight, done }),
                 None => {
+                    let weight = weight.saturating_sub(done.iter().map(|done| done.weight).sum());
                     tracing::error!(position, file = place.file, offset = place.offset, "a record cannot be read");
                     self.index().damaged_stretches += 1;
                     self.settle(consumer, position);
@@ -438,6 +442,12 @@ impl<N: Clone + Send + Sync + 'static> Journal<N> for DiskJournal<N> {
 
     fn settle(&self, consumer: usize, Position(position): Position) {
         self.shared.settle(consumer, position);
+    }
+
+    fn note(&self, consumer: usize, Position(position): Position, done: &[Done]) {
+        if self.shared.index().state.note(consumer, position, done) {
+            self.shared.enqueue(|queue| queue.noted.push((consumer as u8, position, done.to_vec())));
+        }
     }
 
     fn rewind(&self, consumer: usize) {

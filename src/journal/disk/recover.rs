@@ -11,13 +11,13 @@ use tracing::warn;
 
 use super::file::{Directory, Place};
 use super::frame::Kind;
-use super::message::{Record, Roster, Settled};
+use super::message::{Progress, Record, Roster, Settled};
 use super::roster::Register;
 use super::scan::{LaterVersion, Whole, scan};
 use super::{DiskConfig, FileFacts, Index, Newcomers, OpenError, Recovered, Rules, counted_bytes};
 use crate::journal::memory::memory_bytes;
 use crate::journal::state::{Cost, Slot, State};
-use crate::journal::{Needs, Retired};
+use crate::journal::{Done, Needs, Retired};
 
 /// So much of one stretch that cannot be read is kept for whoever wants to look at it.
 const QUARANTINE_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -118,6 +118,7 @@ impl Survey {
         match kind {
             Kind::Roster => self.register.note_roster(position, Roster::decode(payload)?),
             Kind::Settled => self.register.note_settled(position, &Settled::decode(payload)?),
+            Kind::Progress => self.register.note_progress(&Progress::decode(payload)?),
             Kind::Record => {
                 Record::decode(payload)?;
             }
@@ -157,7 +158,7 @@ impl<N: Clone> Judge<'_, N> {
         let mut is_current = false;
         for Whole { frame, offset, payload } in frames {
             match frame.kind {
-                Kind::Settled => {}
+                Kind::Settled | Kind::Progress => {}
                 Kind::Roster => {
                     let Ok(roster) = Roster::decode(payload) else { continue };
                     is_current = roster.rules == self.fingerprint;
@@ -172,18 +173,33 @@ impl<N: Clone> Judge<'_, N> {
                     if needs.is_empty() {
                         continue;
                     }
+                    let progress = self.progress(frame.position, &needs);
                     for (number, weight) in needs.iter() {
-                        *self.recovered.waiting.entry(number).or_default() += u64::from(weight);
+                        let done: u32 = progress.iter().filter(|(known, _)| *known == number).map(|(_, done)| done.weight).sum();
+                        *self.recovered.waiting.entry(number).or_default() += u64::from(weight.saturating_sub(done));
                     }
                     facts.live += 1;
                     facts.live_bytes += u64::from(place.length);
                     let (bytes, memory_bytes) = (counted_bytes(place), memory_bytes(held_bytes, items));
                     let cost = Cost { bytes, memory_bytes, weight };
                     self.state.append(frame.position, Slot::new(needs, None, place, cost));
+                    for (number, done) in progress {
+                        self.state.note(number, frame.position, &[done]);
+                    }
                 }
             }
         }
         Ok(())
+    }
+
+    /// What of a record those who need it are done with.
+    fn progress(&self, position: u64, needs: &Needs) -> Vec<(usize, Done)> {
+        let named = self.consumers.iter().filter(|(number, _)| needs.weight_of(*number) > 0);
+        let of_one = |(number, name): &(usize, &str)| {
+            let done = self.register.progress(name, position).iter();
+            done.map(|done| (*number, *done)).collect::<Vec<_>>()
+        };
+        named.flat_map(of_one).collect()
     }
 
     /// Who needs a record now.

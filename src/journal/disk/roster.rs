@@ -10,7 +10,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::Index;
-use super::message::{Consumer, Roster, Settled};
+use super::message::{Consumer, Progress, Roster, Settled};
+use crate::journal::Done;
 
 /// Who is who, and what each still needs, by what the files have said so far.
 #[derive(Debug, Default)]
@@ -27,6 +28,7 @@ struct Cursor {
     /// Rising, needed, in front of `as_of`.
     needed: Vec<std::ops::Range<u64>>,
     settled: HashSet<u64>,
+    progress: HashMap<u64, Vec<Done>>,
 }
 
 impl Register {
@@ -48,7 +50,8 @@ impl Register {
                 needed.push(at..end);
                 at = end.saturating_add(pair.get(1).copied().unwrap_or_default());
             }
-            (consumer.name, Cursor { as_of, needed, settled: HashSet::new() })
+            let progress = consumer.progress.iter().map(|progress| (progress.position, progress.done().collect()));
+            (consumer.name, Cursor { as_of, needed, settled: HashSet::new(), progress: progress.collect() })
         };
         self.cursors = roster.consumers.into_iter().map(cursor).collect();
     }
@@ -60,6 +63,21 @@ impl Register {
         {
             cursor.settled.extend(settled.read(position));
         }
+    }
+
+    /// Takes in what of a record a consumer is done with.
+    pub fn note_progress(&mut self, progress: &Progress) {
+        if let Some(name) = self.names.get(&progress.consumer)
+            && let Some(cursor) = self.cursors.get_mut(name)
+        {
+            cursor.progress.entry(progress.position).or_default().extend(progress.done());
+        }
+    }
+
+    /// What of a record a consumer is done with.
+    pub fn progress(&self, name: &str, position: u64) -> &[Done] {
+        let done = self.cursors.get(name).and_then(|cursor| cursor.progress.get(&position));
+        done.map_or(&[], Vec::as_slice)
     }
 
     /// Whether a consumer was there before.
@@ -87,7 +105,9 @@ pub fn roster_of<N>(index: &Index<N>, rules: Vec<u8>) -> Roster {
     let consumers = index.names.iter().map(|(number, name)| {
         let positions = index.state.range(0..next).filter(|(_, slot)| slot.needed_by().contains(*number));
         let (low_water, runs) = runs_of(positions.map(|(position, _)| position), next);
-        Consumer { number: *number as u32, name: name.clone(), low_water, runs }
+        let progress = index.state.all_progress(*number);
+        let progress = progress.map(|(position, done)| Progress::new(*number, position, done)).collect();
+        Consumer { number: *number as u32, name: name.clone(), low_water, runs, progress }
     });
     Roster { rules, consumers: consumers.collect(), names_only: false }
 }
@@ -132,7 +152,8 @@ mod tests {
         let found = runs_of(positions.iter().copied(), 50);
         assert_eq!(found, (low_water, runs.to_vec()));
         let mut register = Register::default();
-        let consumer = Consumer { number: 2, name: "it".to_owned(), low_water, runs: found.1 };
+        let runs = found.1;
+        let consumer = Consumer { number: 2, name: "it".to_owned(), low_water, runs, progress: Vec::new() };
         register.note_roster(50, Roster { consumers: vec![consumer], ..Roster::default() });
         let needed: Vec<u64> = (0..50).filter(|position| register.still_needs("it", *position)).collect();
         assert_eq!(needed, positions);
@@ -157,6 +178,7 @@ mod tests {
                     name: (*name).to_owned(),
                     low_water: 10,
                     runs: vec![2],
+                    progress: Vec::new(),
                 })
                 .collect(),
             ..Roster::default()

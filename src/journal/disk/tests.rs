@@ -13,7 +13,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use bytes::Bytes;
 
 use super::{DiskConfig, DiskJournal, Newcomers, OpenError, Recovered, Rules, Safety};
-use crate::journal::{AppendError, Evicted, Journal, Needs, Position, WhenFull};
+use crate::journal::{AppendError, Done, Evicted, Journal, Needs, Position, WhenFull};
 use crate::otlp::{Batch, Signal};
 use crate::stdx::bit_set::BitSet;
 

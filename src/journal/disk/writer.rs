@@ -20,12 +20,12 @@ use tracing::{error, info, warn};
 
 use super::file::{Place, Tail};
 use super::frame::{Frame, HEADER_BYTES, Kind};
-use super::message::{Record, Settled, Written};
+use super::message::{Progress, Record, Settled, Written};
 use super::roster::roster_of;
 use super::{Append, FileFacts, Queue, Safety, Shared, counted_bytes, lock};
 use crate::journal::memory::memory_bytes;
 use crate::journal::state::{Cost, Slot};
-use crate::journal::{AppendError, Evicted, Needs, WhenFull};
+use crate::journal::{AppendError, Done, Evicted, Needs, WhenFull};
 use crate::otlp::Batch;
 use crate::stdx::bit_set::BitSet;
 
@@ -47,6 +47,8 @@ pub(super) struct Writer<N> {
     next: u64,
     /// Settled, and not written yet.
     unwritten: Vec<(u8, u64)>,
+    /// The same of what is done with before it is settled.
+    unwritten_progress: Vec<(u8, u64, Vec<Done>)>,
     /// Records that went for others which then could not be written.
     untold: Vec<Evicted>,
 }
@@ -91,7 +93,7 @@ impl<N: Clone + Send + Sync + 'static> Writer<N> {
     /// Begins a file, and a thread.
     pub(super) fn start(shared: Arc<Shared<N>>) -> io::Result<JoinHandle<()>> {
         let next = shared.index().state.next();
-        let mut writer = Writer { shared, tail: None, next, unwritten: Vec::new(), untold: Vec::new() };
+        let mut writer = Writer { shared, tail: None, next, unwritten: Vec::new(), unwritten_progress: Vec::new(), untold: Vec::new() };
         let group = writer.begin_file()?;
         writer.put(&group)?;
         writer.tidy();
@@ -103,6 +105,7 @@ impl<N: Clone + Send + Sync + 'static> Writer<N> {
             let work = self.wait();
             let (closing, stop) = (work.closing, work.stop);
             self.unwritten.extend(work.settled);
+            self.unwritten_progress.extend(work.noted);
             self.write(work.appends, work.roster_changed);
             self.tidy();
             if let Some(closing) = closing {
@@ -240,6 +243,10 @@ impl<N: Clone + Send + Sync + 'static> Writer<N> {
     }
 
     fn push_settled(&mut self, group: &mut Group<N>) {
+        for (consumer, position, done) in take(&mut self.unwritten_progress) {
+            let message = Progress::new(usize::from(consumer), position, &done);
+            self.push(group, Kind::Progress, self.next, message.encode_to_vec(), Bytes::new());
+        }
         let mut settled = take(&mut self.unwritten);
         settled.sort_unstable();
         settled.dedup();
@@ -454,8 +461,14 @@ impl<N: Clone + Send + Sync + 'static> Writer<N> {
 }
 
 fn take_all<N>(mut queue: std::sync::MutexGuard<'_, Queue<N>>) -> Queue<N> {
-    let mut work =
-        Queue { appends: Vec::new(), settled: Vec::new(), roster_changed: false, closing: None, stop: false };
+    let mut work = Queue {
+        appends: Vec::new(),
+        settled: Vec::new(),
+        noted: Vec::new(),
+        roster_changed: false,
+        closing: None,
+        stop: false,
+    };
     swap(&mut *queue, &mut work);
     work
 }

@@ -197,6 +197,32 @@ async fn what_was_read_and_not_settled_is_read_again_after_rewind() {
 }
 
 #[tokio::test]
+async fn what_of_a_record_was_done_with_comes_back_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = DiskConfig { bytes_max: 4 << 20, ..config(folder.path()) };
+    let (journal, _) = open_as(small.clone(), &NAMES, 0);
+    let done = |ordinal| Done { ordinal, crc: 7, weight: 3 };
+    journal.append(batch(1, &[0, 1], 100), Needs::new([(0, 10), (1, 10)]), 1).await.unwrap();
+    let position = read(&journal, 0).await[0].1;
+    journal.note(0, position, &[done(0)]);
+    journal.note(0, position, &[done(5), done(9)]);
+    // Into the roster of another file, and back.
+    for name in 2..200 {
+        append(&journal, name, &[2], 5000).await.unwrap();
+    }
+    drop(journal);
+    for _ in 0..2 {
+        let (journal, recovered) = open_as(small.clone(), &NAMES, 0);
+        assert_eq!((recovered.waiting[&0], recovered.waiting[&1]), (1, 10));
+        let entry = journal.read(0, 1).await.entries.remove(0);
+        assert_eq!(entry.done, [done(0), done(5), done(9)]);
+        assert_eq!(journal.read(1, 1).await.entries.remove(0).done, []);
+    }
+    let (journal, _) = open_as(small, &NAMES, 0);
+    assert_eq!(journal.retire(0).weight, 1, "what is booked is not lost again");
+}
+
+#[tokio::test]
 async fn a_directory_has_one_writer_and_a_later_version_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let (journal, _) = open(folder.path());
