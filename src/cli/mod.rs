@@ -5,6 +5,7 @@ mod explain;
 mod health;
 mod input;
 mod reload;
+mod replay;
 mod run;
 mod sample;
 mod send;
@@ -53,6 +54,8 @@ enum Verb {
     Explain(explain::Arguments),
     /// Sends the inputs, or a sample, to a gateway.
     Send(send::Arguments),
+    /// Sends to one exporter again: what its vendor refused for good, or what the journal still keeps of a time.
+    Replay(replay::Arguments),
     /// Asks the running gateway whether it is ready: for health checks of containers.
     Health {
         #[command(flatten)]
@@ -72,6 +75,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Verb::Check { config, probe } => check::check(&config.config, probe),
         Verb::Explain(arguments) => explain::explain(&arguments),
         Verb::Send(arguments) => send::send(&arguments),
+        Verb::Replay(arguments) => replay::replay(&arguments),
         Verb::Health { config } => health::health(&config.config),
     };
     match done {

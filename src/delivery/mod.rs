@@ -277,7 +277,8 @@ impl Delivery {
                     parcel.push(piece, origin());
                 }
             }
-            let done = self.book_refused(&refused, settler.done_at(first + REFUSED_ORDINAL).next(), first + REFUSED_ORDINAL);
+            let done =
+                self.book_refused(&refused, settler.done_at(first + REFUSED_ORDINAL).next(), first + REFUSED_ORDINAL);
             settler.settle(1, || Vec::from_iter(done));
         }
         by_signal

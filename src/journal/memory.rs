@@ -9,8 +9,8 @@ use tokio::sync::Notify;
 
 use super::state::{Cost, Settled, Slot, State, Taken};
 use super::{
-    AppendError, Backlog, BoxFuture, CONSUMERS_MAX, Done, Entry, Evicted, Journal, Needs, Position, Read, Retired, Usage,
-    WhenFull,
+    AppendError, Backlog, BoxFuture, CONSUMERS_MAX, Done, Entry, Evicted, Journal, Needs, Position, Read, Retired,
+    Usage, WhenFull,
 };
 use crate::otlp::Batch;
 use crate::stdx::bit_set::BitSet;

@@ -2,12 +2,16 @@
 
 mod config;
 mod delivery;
+mod destinations;
+mod durability;
 mod explain;
 mod floors;
 mod gateway;
 mod journal;
 mod otlp;
 mod receiver;
+mod reload;
+mod replay;
 mod rollbar_convert;
 mod router;
 mod stacktrace;

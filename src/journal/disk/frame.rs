@@ -56,8 +56,7 @@ pub enum FileHeader {
 }
 
 impl Kind {
-    const NUMBERS: [(u8, Kind); 4] =
-        [(1, Kind::Record), (2, Kind::Settled), (3, Kind::Roster), (4, Kind::Progress)];
+    const NUMBERS: [(u8, Kind); 4] = [(1, Kind::Record), (2, Kind::Settled), (3, Kind::Roster), (4, Kind::Progress)];
 
     fn number(self) -> u8 {
         Self::NUMBERS.iter().find(|(_, kind)| *kind == self).map_or(0, |(number, _)| *number)

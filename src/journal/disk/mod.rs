@@ -16,6 +16,7 @@
 //! waits for somebody is decided anew if the rules are others: whoever has had a record does not get it again, and nobody
 //! gets what waits for no one.
 
+mod browse;
 mod compact;
 mod file;
 mod frame;
@@ -44,6 +45,7 @@ use super::{
 };
 use crate::otlp::Batch;
 use crate::stdx::bit_set::BitSet;
+pub use browse::{Kept, browse};
 use file::{Directory, Disk, Place, SystemDisk};
 use message::Record;
 

@@ -175,7 +175,8 @@ impl<N: Clone> Judge<'_, N> {
                     }
                     let progress = self.progress(frame.position, &needs);
                     for (number, weight) in needs.iter() {
-                        let done: u32 = progress.iter().filter(|(known, _)| *known == number).map(|(_, done)| done.weight).sum();
+                        let done: u32 =
+                            progress.iter().filter(|(known, _)| *known == number).map(|(_, done)| done.weight).sum();
                         *self.recovered.waiting.entry(number).or_default() += u64::from(weight.saturating_sub(done));
                     }
                     facts.live += 1;

@@ -93,7 +93,14 @@ impl<N: Clone + Send + Sync + 'static> Writer<N> {
     /// Begins a file, and a thread.
     pub(super) fn start(shared: Arc<Shared<N>>) -> io::Result<JoinHandle<()>> {
         let next = shared.index().state.next();
-        let mut writer = Writer { shared, tail: None, next, unwritten: Vec::new(), unwritten_progress: Vec::new(), untold: Vec::new() };
+        let mut writer = Writer {
+            shared,
+            tail: None,
+            next,
+            unwritten: Vec::new(),
+            unwritten_progress: Vec::new(),
+            untold: Vec::new(),
+        };
         let group = writer.begin_file()?;
         writer.put(&group)?;
         writer.tidy();

@@ -1,5 +1,6 @@
 //! What the tests share: telemetry made by hand, a gateway on free ports, and stand-ins for the vendors.
 
+pub mod process;
 pub mod scripted;
 pub mod stage;
 pub mod vendor;
