@@ -13,12 +13,13 @@ pub struct Facts<'a> {
     pub user: Option<(u8, &'a str, Value<'a>)>,
 }
 
-impl<'a> Facts<'a> {
-    #[inline]
-    pub fn new() -> Self {
+impl Default for Facts<'_> {
+    fn default() -> Self {
         Facts { values: [Value::Empty; Slot::COUNT], present: 0, used: 0, user: None }
     }
+}
 
+impl<'a> Facts<'a> {
     /// Forgets everything; only what was noted has to be touched.
     pub fn clear(&mut self) {
         let mut left = self.present;
