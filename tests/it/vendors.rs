@@ -203,7 +203,7 @@ async fn an_item_that_rollbar_took_is_not_sent_again_because_the_answer_has_no_e
     let (address, seen) =
         hanging("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{").await;
     let stage = Stage::start(&format!(
-        "exporters: {{ rollbar: {{ access_token: t, endpoint: 'http://{address}', timeout: 500ms }} }}
+        "exporters: {{ rollbar: {{ access_token: t, endpoint: 'http://{address}', timeout: 2s }} }}
 default: [rollbar]"
     ))
     .await;
