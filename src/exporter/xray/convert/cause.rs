@@ -48,9 +48,9 @@ pub fn is_exception(event: &Event<'_>, is_aws_sdk: bool) -> bool {
     event.name == "exception" || is_aws_sdk && is_http_failure(event)
 }
 
-/// Whether an attribute of an exception event is shown by the `cause` block.
-pub fn is_shown(name: &str) -> bool {
-    SHOWN.contains(&name) || name.starts_with(ROUND_TRIP)
+/// Whether an attribute of an exception event is shown by the `cause` block, which reads texts alone.
+pub fn is_shown(name: &str, value: Value<'_>) -> bool {
+    SHOWN.contains(&name) && value.as_str().is_some() || name.starts_with(ROUND_TRIP)
 }
 
 /// What the Java agent's AWS SDK instrumentation records for each failed attempt.
