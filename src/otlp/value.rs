@@ -25,6 +25,12 @@ impl<'a> Value<'a> {
     /// Reads an `AnyValue` message; where several kinds are set the last one counts, as protobuf demands.
     #[inline]
     pub fn parse(message: &'a [u8]) -> Self {
+        // Nearly every value is a short text; what it is made of is read at once.
+        if let [0x0a, length @ 0..0x80, bytes @ ..] = message
+            && usize::from(*length) == bytes.len()
+        {
+            return Value::Str(text(bytes));
+        }
         let mut value = Value::Empty;
         for (number, wire) in Fields::new(message) {
             value = match number {
@@ -242,6 +248,13 @@ impl<'a> Attributes<'a> {
 /// Splits a `KeyValue` message into the bytes of its key and of its value.
 #[inline]
 fn split(message: &[u8]) -> (&[u8], &[u8]) {
+    // As nearly every attribute is written: the key, then the value, both short.
+    if let [0x0a, length @ 0..0x80, rest @ ..] = message
+        && let Some((key, [0x12, length @ 0..0x80, value @ ..])) = rest.split_at_checked(usize::from(*length))
+        && usize::from(*length) == value.len()
+    {
+        return (key, value);
+    }
     let (mut key, mut value): (&[u8], &[u8]) = (&[], &[]);
     for (number, wire) in Fields::new(message) {
         match (number, wire) {

@@ -207,6 +207,9 @@ pub struct Frame<'a> {
     pub origin: Option<Cow<'a, str>>,
     /// What kind of call it is.
     pub kind: FrameKind,
+    /// Whether the text only points at it: as one of the exception beside ("... 12 more"), or as the one before once more
+    /// ("[Previous line repeated 12 more times]").
+    pub implied: bool,
 }
 
 /// What kind of call a frame is.
@@ -224,6 +227,11 @@ pub enum FrameKind {
 }
 
 impl<'a> Frame<'a> {
+    /// The same frame, pointed at from elsewhere.
+    fn implied(&self) -> Self {
+        Frame { implied: true, ..self.clone() }
+    }
+
     /// Returns the function with its owner, joined as the language does: `com.acme.Cart.load`, `Acme\Cart::load`.
     pub fn qualified_name(&self, joint: &str) -> Option<Cow<'a, str>> {
         match (&self.module, &self.function) {

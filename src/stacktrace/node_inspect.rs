@@ -19,7 +19,7 @@ use std::borrow::Cow;
 use super::javascript::frame;
 use super::lines::{Line, Lines, behind_class, number, trim_line_ends};
 use super::tree::{Node, Tree};
-use super::{Known, Link};
+use super::{Frame, Known, Link};
 
 /// How deep causes may nest in causes; `util.inspect` itself stops at a few levels.
 const DEPTH_MAX: usize = 64;
@@ -232,7 +232,8 @@ impl<'a> Reader<'a> {
         let wanted = (gap.count as usize).min(end);
         let allowed = self.tree.allow_copies(wanted);
         let source = &self.tree.nodes[cause].frames;
-        let copies = (end - wanted..end).take(allowed).filter_map(|index| source.get(index).cloned()).collect();
+        let copies =
+            (end - wanted..end).take(allowed).filter_map(|index| source.get(index).map(Frame::implied)).collect();
         let frames = &mut self.tree.nodes[node].frames;
         frames.insert(gap.index, copies);
         frames.skipped = frames.skipped.saturating_add(gap.count - allowed as u32);

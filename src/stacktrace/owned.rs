@@ -41,6 +41,7 @@ impl Frame<'_> {
             code: self.code.map(own),
             origin: self.origin.map(own),
             kind: self.kind,
+            implied: self.implied,
         }
     }
 }

@@ -232,7 +232,7 @@ impl<'a> Reader<'a> {
     fn repeat(&mut self, node: usize, count: u32) {
         let allowed = self.tree.allow_copies(count as usize);
         let frames = &mut self.tree.nodes[node].frames;
-        let Some(last) = frames.last_mut().cloned() else {
+        let Some(last) = frames.last_mut().map(|last| last.implied()) else {
             return;
         };
         for _ in 0..allowed {

@@ -139,7 +139,7 @@ impl<'a> Tree<'a> {
         let allowed = self.allow_copies(wanted);
         let copies: Vec<_> = (available - wanted..available)
             .take(allowed)
-            .filter_map(|index| self.nodes[from].frames.get(index).cloned())
+            .filter_map(|index| self.nodes[from].frames.get(index).map(Frame::implied))
             .collect();
         let frames = &mut self.nodes[to].frames;
         frames.skipped = frames.skipped.saturating_add((count - allowed) as u32);

@@ -98,7 +98,10 @@ async fn honeycomb_gets_its_key_and_its_datasets() {
     let requests = vendor.wait_for(3).await;
     let seen: Vec<_> =
         requests.iter().map(|request| (request.path.as_str(), request.header("x-honeycomb-dataset"))).collect();
-    assert_eq!(seen, [("/v1/traces", None), ("/v1/metrics", Some("numbers")), ("/v1/logs", None)]);
+    assert_eq!(
+        seen,
+        [("/v1/traces", None), ("/v1/metrics", Some("numbers")), ("/v1/logs", Some("unknown_log_source"))]
+    );
     for request in &requests {
         assert_eq!(request.header("x-honeycomb-team"), Some("hcaik_test"));
         assert_eq!(request.header("content-type"), Some("application/x-protobuf"));

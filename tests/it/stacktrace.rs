@@ -60,6 +60,7 @@ fn rebuild(chain: &Chain<'_>) -> Chain<'static> {
         code: own(&frame.code),
         origin: own(&frame.origin),
         kind: frame.kind,
+        implied: frame.implied,
     };
     let exception = |exception: &Exception<'_>| Exception {
         class: exception.class.to_string().into(),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use telemetry_gateway::exporter::xray::config::{Config, DOCUMENT_BYTES_MAX, IndexConfig};
-use telemetry_gateway::exporter::xray::convert::{Converter, ResourceFacts, plain};
+use telemetry_gateway::exporter::xray::convert::{Converter, Facts, ResourceFacts, plain};
 use telemetry_gateway::otlp::wire::{put_bytes, put_varint};
 use telemetry_gateway::otlp::{Signal, Span, groups, json as otlp_json};
 
@@ -26,12 +26,13 @@ struct Made {
 fn convert(config: &Config, request: &[u8]) -> Vec<Made> {
     let converter = Converter::new(config);
     let mut made = Vec::new();
+    let mut facts = Facts::default();
     for group in groups(request) {
         let resource = ResourceFacts::new(&group.resource);
         for scope in group.scopes() {
             for message in scope.items() {
                 let (mut out, mut documents) = (b"in front".to_vec(), Vec::new());
-                converter.span(&resource, &scope.scope, &Span::parse(message), &mut out, &mut documents);
+                converter.span(&resource, &scope.scope, &Span::parse(message), &mut facts, &mut out, &mut documents);
                 let refused = Converter::refusal(&Span::parse(message)).is_some();
                 assert_eq!(documents.is_empty(), refused, "a span makes a document, or is refused by name");
                 for document in documents {

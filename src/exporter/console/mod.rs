@@ -71,7 +71,6 @@ impl Exporter for Console {
                 weight: Item::weight(part.batch.signal, visit.message),
                 bytes: Bytes::from(line),
                 original: None,
-
                 key: None,
             });
         });
@@ -97,7 +96,7 @@ impl Exporter for Console {
 /// Signal, service, what, how it went, where it belongs: always in this order.
 fn line(item: &Item<'_>, service: &str) -> String {
     let mut line = String::new();
-    let service = if service.is_empty() { "-" } else { service };
+    let service = if service.is_empty() { "-".to_owned() } else { field(service) };
     match item {
         Item::Span(span) => {
             let milliseconds = span.duration_nano() as f64 / 1e6;
@@ -109,7 +108,7 @@ fn line(item: &Item<'_>, service: &str) -> String {
                 span.status.code.name()
             );
             if let Some(status) = span.attributes.find(Key::HttpResponseStatusCode) {
-                let _ = write!(line, "  http={}", status.to_text());
+                let _ = write!(line, "  http={}", field(&status.to_text()));
             }
             for exception in span.exceptions() {
                 let class = exception.attributes.find_str(Key::ExceptionType).unwrap_or("exception");
@@ -166,6 +165,21 @@ fn field(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::otlp::wire::put_bytes;
+
+    /// The bug: the service and the status went to the terminal as they came.
+    #[test]
+    fn nothing_of_a_span_draws_on_the_terminal() {
+        let hostile = "\x1b[2J\nspan";
+        let (mut value, mut attribute, mut message) = (Vec::new(), Vec::new(), Vec::new());
+        put_bytes(&mut value, 1, hostile.as_bytes());
+        put_bytes(&mut attribute, 1, b"http.response.status_code");
+        put_bytes(&mut attribute, 2, &value);
+        put_bytes(&mut message, 5, hostile.as_bytes());
+        put_bytes(&mut message, 9, &attribute);
+        let line = line(&Item::parse(Signal::Traces, &message), hostile);
+        assert_eq!(line.chars().filter(|character| character.is_control()).collect::<String>(), "\n", "{line}");
+    }
 
     #[test]
     fn a_field_stays_on_its_line_and_within_its_length() {

@@ -64,8 +64,9 @@ impl Default for Config {
     }
 }
 
-/// Metrics must name a dataset; this is what Honeycomb itself calls those that name none.
+/// Metrics must name a dataset, and so must logs without a service; this is what Honeycomb itself calls those that name none.
 const METRICS_DATASET: &str = "unknown_metrics";
+const LOGS_DATASET: &str = "unknown_log_source";
 
 impl Config {
     pub fn pace(&self) -> Pace {
@@ -144,7 +145,7 @@ impl Config {
             otlp: otlp.joining_originals(),
             datasets: Datasets {
                 traces: self.dataset.as_deref().filter(|_| is_classic(&key)).map(Arc::from),
-                logs: self.dataset.as_deref().map(Arc::from),
+                logs: self.dataset.as_deref().unwrap_or(LOGS_DATASET).into(),
                 metrics: self.metrics_dataset.as_deref().or(self.dataset.as_deref()).unwrap_or(METRICS_DATASET).into(),
             },
         })
@@ -164,7 +165,7 @@ fn is_classic(key: &str) -> bool {
 #[derive(Debug)]
 struct Datasets {
     traces: Option<Arc<str>>,
-    logs: Option<Arc<str>>,
+    logs: Arc<str>,
     metrics: Arc<str>,
 }
 
@@ -187,7 +188,7 @@ impl Exporter for Honeycomb {
     fn encode(&self, part: &Part) -> Encoded {
         let dataset = match part.batch.signal {
             Signal::Traces => self.datasets.traces.clone(),
-            Signal::Logs => self.datasets.logs.clone(),
+            Signal::Logs => Some(Arc::clone(&self.datasets.logs)),
             Signal::Metrics => Some(Arc::clone(&self.datasets.metrics)),
         };
         encode(part, dataset)

@@ -8,6 +8,7 @@
 //! |--------------------------------------|----------------------------------------------------|
 //! | `key=value` `key: value` `"key":"v"` | the value, where the key is secret                 |
 //! | `key=>value` `key%3Dvalue`           | the value likewise                                 |
+//! | `<key>value</key>`                   | the value likewise                                 |
 //! | `Bearer …` `Basic …`                 | the credentials                                    |
 //! | `eyJ….….…`                           | the JSON web token                                 |
 //! | `AKIA…` `ASIA…` and their kin        | the AWS key id                                     |
@@ -273,6 +274,10 @@ mod tests {
             ("user[password]=hunter2&x=1", "user[password]=********&x=1"),
             ("Authorization: Digest a=hunter2, b=c\nHost: x", "Authorization: ********\nHost: x"),
             ("Cookie: a=hunter2; b=hunter2", "Cookie: ********"),
+            ("{Cookie=a=1; b=hunter2, Accept=*}", "{Cookie=********, Accept=*}"),
+            ("{Authorization=Bearer hunter2, Accept=*}", "{Authorization=********, Accept=*}"),
+            ("authorization=hunter2 was refused", "authorization=******** was refused"),
+            ("<a><wsse:Password>hunter2</wsse:Password></a>", "<a><wsse:Password>********</wsse:Password></a>"),
             ("sent Bearer hunter2.abc to", "sent Bearer ******** to"),
             ("sent basic dXNlcjpodW50ZXIy to", "sent basic ******** to"),
             ("jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln.", "jwt ********."),
@@ -301,6 +306,7 @@ mod tests {
             "https://[::1]:8080/x@y",
             "passwords differ; tokenizer: none",
             "[Errno 111] Connection refused",
+            "<password/> expected, <user>ada</user> found",
             "é=ü: ß",
         ];
         for text in cases {

@@ -45,11 +45,11 @@ mod writer;
 use std::ops::Range;
 
 use super::config::{Config, DOCUMENT_BYTES_MAX, DOCUMENT_BYTES_MIN};
+pub use facts::Facts;
 pub use resource::ResourceFacts;
 
 use crate::otlp::{Scope, Span, SpanId};
 use document::Source;
-use facts::Facts;
 use index::Index;
 use ladder::LEVELS;
 use shape::Shape;
@@ -60,6 +60,8 @@ use writer::{Writer, plain_bytes, plain_len};
 pub struct Document {
     pub range: Range<usize>,
     pub id: SpanId,
+    /// Whether it is its span's first, which settles the span. The second one of a span that is split settles nothing more.
+    pub is_first: bool,
 }
 
 /// Turns spans into segment documents.
@@ -102,18 +104,20 @@ impl Converter {
     }
 
     /// Appends each document of the span, escaped as the inside of a JSON string, and reports it: one, or two for a span
-    /// that is split into call and service. None for a span with a [`Converter::refusal`].
+    /// that is split into call and service. None for a span with a [`Converter::refusal`]. `facts` is room for what is found
+    /// out about a span: too much of it to be made anew for each.
     pub fn span<'a>(
         &self,
         resource: &ResourceFacts<'a>,
         scope: &Scope<'a>,
         span: &Span<'a>,
+        facts: &mut Facts<'a>,
         out: &mut Vec<u8>,
         documents: &mut Vec<Document>,
     ) {
         let (Some(trace_id), Some(span_id), None) = (span.trace_id, span.span_id, Self::refusal(span)) else { return };
         let source = Source { converter: self, resource, scope: *scope, span, trace_id, span_id };
-        let (mut facts, mut causes) = (Facts::new(), None);
+        let mut causes = None;
         let mut service: Option<Shape> = None;
         loop {
             let start = out.len();
@@ -121,7 +125,7 @@ impl Converter {
             for level in LEVELS {
                 out.truncate(start);
                 let mut writer = Writer::new(out, self.bytes_max);
-                let written = source.write(&mut writer, service, level, &mut facts, &mut causes);
+                let written = source.write(&mut writer, service, level, facts, &mut causes);
                 let is_over = writer.is_over();
                 if let Some((whole, second)) = written {
                     next = Some((service.unwrap_or(whole), second.filter(|_| service.is_none())));
@@ -131,7 +135,7 @@ impl Converter {
                 }
             }
             let Some((shape, second)) = next else { return };
-            documents.push(Document { range: start..out.len(), id: shape.id });
+            documents.push(Document { range: start..out.len(), id: shape.id, is_first: service.is_none() });
             let Some(second) = second else { return };
             service = Some(second);
         }

@@ -13,7 +13,7 @@ pub use config::Config;
 use super::contract::{BoxFuture, Encoded, Exporter, Limits, Outcome, Piece, Refused, Request};
 use crate::otlp::{Part, Signal, Span};
 use client::Client;
-use convert::{Converter, Document, ResourceFacts, plain};
+use convert::{Converter, Document, Facts, ResourceFacts, plain};
 
 /// How many documents a request may hold. <https://docs.aws.amazon.com/xray/latest/api/API_PutTraceSegments.html>;
 /// the number is in the service's answer to more.
@@ -62,7 +62,7 @@ impl Exporter for Xray {
         let mut out = Vec::with_capacity(part.batch.body.len() * 2);
         let mut documents: Vec<Document> = Vec::with_capacity(part.batch.items as usize);
         let mut refused = Vec::new();
-        let mut firsts = Vec::with_capacity(part.batch.items as usize);
+        let mut span_facts = Facts::default();
         let mut group: Option<(usize, ResourceFacts)> = None;
         part.walk(|visit| {
             let facts = match &mut group {
@@ -74,14 +74,12 @@ impl Exporter for Xray {
                 refused.push(Refused { weight: 1, reason });
                 return;
             }
-            firsts.push(documents.len());
-            self.converter.span(facts, &visit.scope.scope, &span, &mut out, &mut documents);
+            self.converter.span(facts, &visit.scope.scope, &span, &mut span_facts, &mut out, &mut documents);
         });
         let body = Bytes::from(out);
-        let pieces = documents.iter().enumerate().map(|(index, document)| Piece {
-            // The first document of a span settles it; a second one, of a local root, settles nothing more.
-            weight: u32::from(firsts.binary_search(&index).is_ok()),
-            bytes: body.slice(document.range.clone()),
+        let pieces = documents.into_iter().map(|document| Piece {
+            weight: u32::from(document.is_first),
+            bytes: body.slice(document.range),
             original: None,
             key: None,
         });

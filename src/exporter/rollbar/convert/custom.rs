@@ -142,8 +142,11 @@ impl<'a> Draft<'_, 'a> {
                     otel.put("stacktrace", Node::Text(scrubber.text(text)));
                 }
             }
-            // A list of causes (tracing-opentelemetry), or a structure (MetricKit).
-            Some(value @ (Value::Array(_) | Value::Map(_))) => otel.put("stacktrace", plain::bare(scrubber, value, 0)),
+            // A structure (MetricKit); of a list of causes the texts are in the chain.
+            Some(value @ Value::Map(_)) => otel.put("stacktrace", plain::bare(scrubber, value, 0)),
+            Some(Value::Array(list)) if list.iter().any(|cause| cause.as_str().is_none()) => {
+                otel.put("stacktrace", plain::bare(scrubber, Value::Array(list), 0));
+            }
             _ => {}
         }
     }

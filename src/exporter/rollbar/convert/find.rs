@@ -325,6 +325,9 @@ fn told(attributes: Attributes<'_>) -> Option<Told<'_>> {
         if slot.is_none() {
             *slot = value.as_str();
         }
+        if let ("exception.stacktrace", Value::Array(causes)) = (name, value) {
+            told.causes.get_or_insert(causes);
+        }
     }
     told.class = told.class.map(str::trim).filter(|class| !class.is_empty());
     is_exception.then_some(told)

@@ -163,9 +163,9 @@ impl<'a> Draft<'_, 'a> {
     fn traces(&self, source: &Source<'a>, traces: &Traces<'a>) -> Map<'a> {
         let scrubber = &self.converter.scrubber;
         let mut nodes: Vec<Node<'a>> = traces.chain.iter().map(|trace| self.trace(trace, traces.dialect)).collect();
-        if traces.first().frames.is_empty() && source.log.is_some() {
-            // Where it was logged is better than nothing.
-            let code = message::code(scrubber, &source.own);
+        if traces.first().frames.is_empty() {
+            // Where it was recorded is better than nothing. What a span says is where the span began.
+            let code = message::code(scrubber, if source.log.is_some() { &source.own } else { &source.event });
             if let Some(frames) = nodes.first_mut().and_then(Node::as_map_mut).and_then(|trace| trace.get_mut("frames"))
                 && !code.is_empty()
             {

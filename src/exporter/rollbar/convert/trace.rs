@@ -6,12 +6,17 @@
 use std::borrow::Cow;
 
 use super::dialect::Dialect;
+use crate::otlp::Value;
+use crate::otlp::value::Array;
 use crate::stacktrace::{self, Exception, Frame, Known, Language, Link};
 
 /// How many exceptions of a chain are sent.
 const CHAIN_MAX: usize = 50;
 /// How many frames of one exception are sent: the oldest half and the newest half.
 const FRAMES_MAX: usize = 512;
+
+/// What an exception is called that nobody named.
+const NO_CLASS: &str = "Error";
 
 /// Python's classes whose text ends with the place in the source that they are about. The log handler leaves it out.
 const LOCATED_CLASSES: [&str; 3] = ["SyntaxError", "IndentationError", "TabError"];
@@ -51,6 +56,8 @@ pub struct Told<'a> {
     pub message: Option<&'a str>,
     /// `exception.stacktrace`.
     pub stack: Option<&'a str>,
+    /// The same where it is a list: what Rust's `tracing` records, the messages of the causes.
+    pub causes: Option<Array<'a>>,
     /// `error.type`.
     pub error_type: Option<&'a str>,
     /// `telemetry.sdk.language`.
@@ -77,6 +84,15 @@ pub fn read(told: Told<'_>) -> Traces<'_> {
             traces.related.push((class, exception.message));
         }
     }
+    let room = CHAIN_MAX.saturating_sub(traces.chain.len());
+    let causes = told.causes.iter().flat_map(Array::iter).filter_map(Value::as_str).take(room);
+    traces.chain.extend(causes.filter(|message| !message.trim().is_empty()).map(|message| Trace {
+        class: Cow::Borrowed(NO_CLASS),
+        message: Some(Cow::Borrowed(message)),
+        description: None,
+        frames: Vec::new(),
+        skipped: 0,
+    }));
     traces
 }
 
@@ -108,7 +124,7 @@ fn trace<'a>(exception: Exception<'a>, dialect: Dialect, told: Option<Told<'a>>)
     let mut class = dialect.class(class);
     if class.is_empty() {
         let told = told.unwrap_or_default();
-        class = dialect.class(Cow::Borrowed(told.class.or(told.error_type).unwrap_or("Error")));
+        class = dialect.class(Cow::Borrowed(told.class.or(told.error_type).unwrap_or(NO_CLASS)));
     }
     let mut message = match told {
         Some(told) => surfaced_message(told.message, message, dialect),

@@ -9,8 +9,12 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::{KEY_BYTES_MAX, MASK, Scrubber, normal};
 
-/// Keys whose values go on to the end of the line in free text: header lines.
-const HEADER_LINES: &[&str] = &["authorization", "proxyauthorization", "httpauthorization", "cookie", "setcookie"];
+/// Headers whose values hold blanks: behind a colon in free text they go on to the end of the line.
+const HEADERS: &[&str] = &["authorization", "proxyauthorization", "httpauthorization", "cookie", "setcookie"];
+
+/// What `Authorization` begins with: what is secret follows behind a blank.
+/// <https://www.iana.org/assignments/http-authschemes/>, and what services use beside (read 2026-11).
+const SCHEMES: &[&str] = &["bearer", "basic", "digest", "negotiate", "token", "apikey"];
 
 /// Beginnings of AWS key ids, each followed by 16 capitals and digits.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids> (read 2026-11)
@@ -55,6 +59,7 @@ impl<'s, 'a> Scan<'s, 'a> {
                 b'B' | b'b' => self.credentials(at),
                 b'e' if bytes[at..].starts_with(b"eyJ") => self.web_token(at),
                 b'A' => self.aws_key_id(at),
+                b'>' => self.element(at),
                 b'-' if bytes[at..].starts_with(b"-----BEGIN ") => self.pem(at),
                 _ => None,
             };
@@ -93,10 +98,7 @@ impl<'s, 'a> Scan<'s, 'a> {
         if key.is_empty() || !self.scrubber.is_secret(key) {
             return None;
         }
-        let whole_line = bytes[at] == b':' && {
-            let key = normal(key.rsplit(['.', '[']).next().unwrap_or(key));
-            HEADER_LINES.contains(&key.as_str())
-        };
+        let is_header = HEADERS.contains(&normal(key.rsplit(['.', '[']).next().unwrap_or(key)).as_str());
         let mut start = after;
         while start < bytes.len() && matches!(bytes[start], b' ' | b'\t' | b'=' | b'>') && start < after + 8 {
             start += 1;
@@ -108,13 +110,26 @@ impl<'s, 'a> Scan<'s, 'a> {
                 start += slashes + 1;
                 quoted_end(bytes, start, quote, slashes)
             }
-            None if whole_line => bytes[start..]
+            None if is_header && bytes[at] == b':' => bytes[start..]
                 .iter()
                 .position(|byte| matches!(byte, b'\n' | b'\r'))
                 .map_or(bytes.len(), |length| start + length),
+            None if is_header => header_end(bytes, start),
             None => bare_end(bytes, start),
         };
         Some(self.mask(start, end, MASK))
+    }
+
+    /// `<key>value</key>`; `at` is at the `>`.
+    fn element(&mut self, at: usize) -> Option<usize> {
+        let bytes = self.text.as_bytes();
+        let length = bytes[..at].iter().rev().take(KEY_BYTES_MAX).take_while(|byte| is_key_byte(**byte)).count();
+        let is_tag = matches!(bytes[..at - length].last(), Some(b'<' | b':'));
+        if !is_tag || !self.scrubber.is_secret(&self.text[at - length..at]) {
+            return None;
+        }
+        let value = bytes[at + 1..].iter().position(|byte| *byte == b'<')?;
+        Some(self.mask(at + 1, at + 1 + value, MASK))
     }
 
     /// The key that ends before `at`, quotes and blanks between left out.
@@ -281,4 +296,18 @@ fn bare_end(bytes: &[u8], start: usize) -> usize {
         at += 1;
     }
     at
+}
+
+/// Where a header's value without quotes ends, as a printed map shows it: `{Cookie=a=1; b=2, Accept=*}`.
+fn header_end(bytes: &[u8], start: usize) -> usize {
+    let mut end = bare_end(bytes, start);
+    loop {
+        let is_scheme = SCHEMES.iter().any(|scheme| bytes[start..end].eq_ignore_ascii_case(scheme.as_bytes()));
+        let next = match &bytes[end..] {
+            [b' ', ..] if is_scheme => end + 1,
+            [b';', b' ', ..] => end + 2,
+            _ => return end,
+        };
+        end = bare_end(bytes, next);
+    }
 }

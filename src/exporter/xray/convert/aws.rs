@@ -33,6 +33,10 @@ const FUNCTION: usize = 6;
 const TABLE: &str = r#"\"table_name\":"#;
 const QUEUE: &str = r#"\"queue_name\":"#;
 
+/// How instrumentations call SQS in `messaging.system`: the conventions now, and what boto3's and the JavaScript one's said
+/// before.
+const SQS: [&str; 3] = ["aws_sqs", "aws.sqs", "AmazonSQS"];
+
 /// Names beyond these do not fit a document anyway.
 const TABLES_MAX: usize = 100;
 
@@ -49,7 +53,7 @@ const REMOTE_RESOURCES: &[(&str, &str)] = &[
     ("AWS::StepFunctions::StateMachine", r#"\"state_machine_arn\":"#),
 ];
 
-/// One of these makes an `aws` block; of an AWS SDK's span, `rpc.method` and `cloud.region` do too.
+/// One of these makes an `aws` block; of an AWS SDK's span, `rpc.method` and `cloud.region` do too, and so does a queue of SQS.
 const CALL: u128 = mask(&[
     S::AwsAccountId,
     S::AwsActivityArn,
@@ -94,7 +98,8 @@ impl<'a> Call<'a> {
     /// Gathers the block; `None`, and nothing used, where the span says nothing of the kind.
     pub fn gather(facts: &mut Facts<'a>) -> Option<Self> {
         let is_sdk = facts.has_any(OF_SDK) && is_aws_sdk(facts);
-        if !is_sdk && !facts.has_any(CALL) {
+        let is_sqs = facts.text(S::MessagingSystem).is_some_and(|system| SQS.contains(&system));
+        if !is_sdk && !is_sqs && !facts.has_any(CALL) {
             return None;
         }
         let operation = facts.take(&[S::AwsOperation]).or_else(|| {
@@ -106,13 +111,12 @@ impl<'a> Call<'a> {
             texts[REGION] = texts[REGION].or_else(|| facts.take(&[S::CloudRegion]));
             texts[FUNCTION] = texts[FUNCTION].or_else(|| facts.take(&[S::FaasInvokedName]));
         }
-        let is_sqs = is_sdk && facts.text(S::MessagingSystem) == Some("aws_sqs");
         Some(Call {
             operation,
             texts,
             tables: tables(facts),
             remote: remote_resource(facts),
-            queue_name: facts.text(S::MessagingDestinationName).filter(|_| is_sqs),
+            queue_name: facts.first(&[S::MessagingDestinationName, S::MessagingDestination]).filter(|_| is_sqs),
             retries: facts.take_int(&[S::XrayRetries], 0..=i64::MAX),
         })
     }

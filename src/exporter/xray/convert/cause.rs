@@ -48,9 +48,9 @@ pub fn is_exception(event: &Event<'_>, is_aws_sdk: bool) -> bool {
     event.name == "exception" || is_aws_sdk && is_http_failure(event)
 }
 
-/// Whether an attribute of an exception event is shown by the `cause` block.
-pub fn is_shown(name: &str) -> bool {
-    SHOWN.contains(&name) || name.starts_with(ROUND_TRIP)
+/// Whether an attribute of an exception event is shown by the `cause` block, which reads texts alone.
+pub fn is_shown(name: &str, value: Value<'_>) -> bool {
+    SHOWN.contains(&name) && value.as_str().is_some() || name.starts_with(ROUND_TRIP)
 }
 
 /// What the Java agent's AWS SDK instrumentation records for each failed attempt.
@@ -272,18 +272,19 @@ fn write_long(writer: &mut Writer<'_>, text: &str, bytes_max: usize) {
     if text.len() > bytes_max { writer.shortened(text, bytes_max) } else { writer.string(text) }
 }
 
-/// Writes the frames of one exception and says how many are missing.
+/// Writes the frames of one exception that its text prints, and says how many are missing.
 fn write_stack(writer: &mut Writer<'_>, chain: &Chain<'_>, index: usize, level: &Level, frames_max: usize) -> u32 {
     let exception = &chain.exceptions[index];
     let joint = chain.language.map_or(".", Language::joint);
     let naming = chain.language.map_or(Naming::Enclosing, Language::naming);
-    let count = exception.frames.len();
+    let printed: Vec<usize> = (0..exception.frames.len()).filter(|at| !exception.frames[*at].implied).collect();
+    let count = printed.len();
     let head = count.min(frames_max.min(level.frames_first));
     let tail = level.frames_last.min(frames_max - head.min(frames_max)).min(count - head);
     if head + tail > 0 {
         key!(writer, "stack");
         writer.open_list();
-        for at in (0..head).chain(count - tail..count) {
+        for &at in printed[..head].iter().chain(&printed[count - tail..]) {
             let frame = &exception.frames[at];
             writer.comma();
             writer.open();
@@ -305,5 +306,5 @@ fn write_stack(writer: &mut Writer<'_>, chain: &Chain<'_>, index: usize, level: 
         }
         writer.close_list();
     }
-    exception.skipped.saturating_add((count - head - tail) as u32)
+    exception.skipped.saturating_add((exception.frames.len() - head - tail) as u32)
 }

@@ -13,12 +13,13 @@ pub struct Facts<'a> {
     pub user: Option<(u8, &'a str, Value<'a>)>,
 }
 
-impl<'a> Facts<'a> {
-    #[inline]
-    pub fn new() -> Self {
+impl Default for Facts<'_> {
+    fn default() -> Self {
         Facts { values: [Value::Empty; Slot::COUNT], present: 0, used: 0, user: None }
     }
+}
 
+impl<'a> Facts<'a> {
     /// Forgets everything; only what was noted has to be touched.
     pub fn clear(&mut self) {
         let mut left = self.present;
@@ -79,7 +80,7 @@ impl<'a> Facts<'a> {
     /// The first whole number within bounds among several slots; used, as with [`Facts::take`].
     #[inline(never)]
     pub fn take_int(&mut self, slots: &[Slot], bounds: std::ops::RangeInclusive<i64>) -> Option<i64> {
-        let within = |value: Value<'_>| value.as_int().filter(|number| bounds.contains(number));
+        let within = |value: Value<'_>| whole_number(value).filter(|number| bounds.contains(number));
         let number = slots.iter().find_map(|slot| within(self.value(*slot)))?;
         for slot in slots {
             if within(self.value(*slot)) == Some(number) {
@@ -111,5 +112,13 @@ impl<'a> Facts<'a> {
             left &= left - 1;
             Some((slot, self.values[at]))
         })
+    }
+}
+
+/// A whole number, also as the first of a list: captured headers are lists, and nearly always of one.
+fn whole_number(value: Value<'_>) -> Option<i64> {
+    match value {
+        Value::Array(list) => list.iter().next().and_then(Value::as_int),
+        single => single.as_int(),
     }
 }

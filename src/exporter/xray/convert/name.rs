@@ -52,14 +52,16 @@ impl<'a> Name<'a> {
     /// Writes the name with its quotes: composed, what X-Ray refuses removed, trimmed, at most 200 characters.
     #[inline]
     pub fn write(&self, writer: &mut Writer<'_>, invalid: InvalidChars) {
-        match (self.pieces, self.port) {
-            ([text, "", ""], None) if is_clean(text) => writer.string(text),
-            (pieces, port) => {
-                let port = port.map(|port| format!(":{port}")).unwrap_or_default();
-                let characters = pieces.iter().flat_map(|piece| piece.chars()).chain(port.chars());
-                writer.string(&clean(characters, invalid));
-            }
+        let is_short = self.pieces.iter().map(|piece| piece.len()).sum::<usize>() <= CHARS_MAX;
+        if self.port.is_none() && is_short && self.pieces.iter().all(|piece| piece.is_empty() || is_clean(piece)) {
+            writer.raw("\\\"");
+            self.pieces.iter().for_each(|piece| writer.text(piece));
+            writer.raw("\\\"");
+            return;
         }
+        let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
+        let characters = self.pieces.iter().flat_map(|piece| piece.chars()).chain(port.chars());
+        writer.string(&clean(characters, invalid));
     }
 }
 
@@ -174,7 +176,7 @@ fn is_clean(text: &str) -> bool {
 }
 
 fn clean(characters: impl Iterator<Item = char>, invalid: InvalidChars) -> String {
-    let mut name = String::new();
+    let mut name = String::with_capacity(CHARS_MAX);
     let mut count = 0;
     // The latest character waits for marks that belong to it.
     let mut waiting: Option<char> = None;

@@ -109,7 +109,7 @@ impl Own<'_, '_> {
     fn write_events(&self, writer: &mut Writer<'_>) {
         let is_shown = |event: &Event<'_>| {
             !is_exception(event, self.is_aws_sdk)
-                || event.name == "exception" && event.attributes.iter().any(|(name, _)| !is_shown(name))
+                || event.name == "exception" && event.attributes.iter().any(|(name, value)| !is_shown(name, value))
         };
         let count = self.span.events.iter().filter(is_shown).count();
         if count == 0 {
@@ -152,7 +152,7 @@ impl Own<'_, '_> {
             if writer.is_over() {
                 break;
             }
-            if event.name != "exception" || !is_shown(name) {
+            if event.name != "exception" || !is_shown(name, value) {
                 super::metadata::write(writer, "", name, value, self.level, self.level.value_bytes_max);
             }
         }

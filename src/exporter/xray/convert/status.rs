@@ -5,10 +5,10 @@
 use super::facts::Facts;
 use super::http::STATUS;
 use super::shape::is_aws_sdk;
-use super::slots::Slot as S;
+use super::slots::{Slot as S, mask};
 use super::writer::{Writer, key};
+use crate::otlp::Span;
 use crate::otlp::span::{SpanKind, StatusCode};
-use crate::otlp::{Span, Value};
 
 /// What went wrong, as far as X-Ray tells it apart.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,6 +48,9 @@ const RPC: &[(i64, &str, Marks)] = &[
     (16, "UNAUTHENTICATED",     ERROR),
     (1,  "CANCELED",            ERROR), // as Connect writes it: https://connectrpc.com/docs/protocol/#error-codes
 ];
+
+/// Where an RPC's code is found.
+const RPC_CODES: [S; 4] = [S::RpcStatusCode, S::RpcResponseStatusCode, S::RpcGrpcStatusCode, S::RpcConnectErrorCode];
 
 /// How AWS services say that they were asked too often.
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html>
@@ -113,16 +116,17 @@ impl Marks {
 
 /// What an RPC's code means; `None` where none was sent, or one that is no gRPC code.
 fn rpc(facts: &Facts<'_>) -> Option<Marks> {
-    [S::RpcStatusCode, S::RpcResponseStatusCode, S::RpcGrpcStatusCode, S::RpcConnectErrorCode].into_iter().find_map(
-        |slot| {
-            let value = facts.value(slot);
-            let is_meant = |row: &&(i64, &str, Marks)| match value {
-                Value::Str(text) => row.1.eq_ignore_ascii_case(text) || value.as_int() == Some(row.0),
-                _ => value.as_int() == Some(row.0),
-            };
-            RPC.iter().find(is_meant).map(|row| row.2)
-        },
-    )
+    if !facts.has_any(mask(&RPC_CODES)) {
+        return None;
+    }
+    RPC_CODES.into_iter().find_map(|slot| {
+        let value = facts.value(slot);
+        let (number, text) = (value.as_int(), value.as_str());
+        let is_meant = |row: &&(i64, &str, Marks)| {
+            number == Some(row.0) || text.is_some_and(|text| row.1.eq_ignore_ascii_case(text))
+        };
+        RPC.iter().find(is_meant).map(|row| row.2)
+    })
 }
 
 /// Whether a type, qualified as its language does, is one of the throttles.
@@ -134,10 +138,11 @@ fn is_throttle(class: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::otlp::Value;
     use crate::otlp::span::Status;
 
     fn judged(kind: SpanKind, code: StatusCode, slots: &[(S, Value<'_>)], strict: bool) -> Marks {
-        let mut facts = Facts::new();
+        let mut facts = Facts::default();
         for (slot, value) in slots {
             facts.put(*slot, *value);
         }
