@@ -20,7 +20,8 @@ pub const DEPTH_MAX: usize = 100; // https://protobuf.dev/programming-guides/pro
 /// How many items of one request may be flawed; with more the request is condemned.
 pub const REJECTED_MAX: usize = 65_536; // 5 MiB of findings; an empty span is two bytes, so 64 MiB hold 33 million of them
 
-/// How many items one request may have. Each costs some bytes of bookkeeping, however small it is on the wire.
+/// How many items, and how many data points, one request may have. Each costs some bytes of bookkeeping or of a vendor's
+/// text, however small it is on the wire: a metric of 64 MiB can have 33 million points and come as 300 KB of gzip.
 pub const ITEMS_MAX: u32 = 1024 * 1024; // a hundred times what SDKs and collectors send
 
 /// What a request holds.
@@ -84,8 +85,9 @@ pub fn check(signal: Signal, body: &[u8]) -> Result<Census, Malformed> {
                     census.rejected.push(Rejected { index: census.items as usize, weight, flaw });
                 }
                 census.items += 1;
+                // A body has no more than 2^32 bytes, and a data point no less than two.
                 census.weight += weight;
-                if census.items > ITEMS_MAX {
+                if census.items.max(census.weight) > ITEMS_MAX {
                     return Err(Malformed::Items(ITEMS_MAX));
                 }
                 Ok(())

@@ -125,7 +125,7 @@ async fn every_encoding_is_read() {
 async fn each_refusal_says_what_is_wrong_in_the_clients_own_form() {
     let stage = Stage::start(NOWHERE).await;
     let good = request(&["a"]).encode_to_vec();
-    let gzip = compress("gzip", &good);
+    let (gzip, zlib) = (compress("gzip", &good), compress("zlib", &good));
     let encoding = |token| ("content-encoding", token);
     for (path, headers, body, expected, words) in [
         ("/v1/traces", &[PROTOBUF][..], good[..good.len() - 3].to_vec(), (400, 3), "ends inside a field"),
@@ -136,6 +136,14 @@ async fn each_refusal_says_what_is_wrong_in_the_clients_own_form() {
         ("/v1/traces", &[JSON], b"{} x".to_vec(), (400, 3), "trailing"),
         ("/v1/traces", &[PROTOBUF, encoding("gzip")], good.clone(), (400, 3), "no valid gzip"),
         ("/v1/traces", &[PROTOBUF, encoding("gzip")], gzip[..gzip.len() - 5].to_vec(), (400, 3), "no valid gzip"),
+        (
+            "/v1/traces",
+            &[PROTOBUF, encoding("deflate")],
+            [&zlib[..], b"more"].concat(),
+            (400, 3),
+            "4 bytes follow its end",
+        ),
+        ("/v1/traces", &[PROTOBUF, encoding("deflate")], zlib[..zlib.len() - 5].to_vec(), (400, 3), "no valid deflate"),
         ("/v1/traces", &[PROTOBUF, encoding("br")], good.clone(), (415, 12), "`br` is not supported"),
         ("/v1/traces", &[], good.clone(), (415, 3), "no content type"),
         ("/v1/traces", &[("content-type", "text/plain")], good.clone(), (415, 3), "application/x-protobuf"),
@@ -339,6 +347,37 @@ async fn raw(stage: &Stage, bytes: &[u8]) -> String {
     let read = tokio::time::timeout(Duration::from_secs(10), stream.read(&mut buffer)).await.expect("an answer");
     buffer.truncate(read.unwrap());
     String::from_utf8_lossy(&buffer).into_owned()
+}
+
+#[tokio::test]
+async fn a_head_that_cannot_be_read_is_answered() {
+    let stage = Stage::start(NOWHERE).await;
+    let head = |headers: usize| {
+        let headers = "x: y\r\n".repeat(headers);
+        format!("GET /v1/traces HTTP/1.1\r\nhost: x\r\n{headers}\r\n")
+    };
+    for (bytes, expected) in [
+        (head(20), "HTTP/1.1 405"),
+        (head(200), "HTTP/1.1 431"),
+        ("GET /\u{7f} HTTP/1.1\r\n\r\n".to_owned(), "HTTP/1.1 400"),
+    ] {
+        let answer = raw(&stage, bytes.as_bytes()).await;
+        assert!(answer.starts_with(expected), "{expected}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn json_that_grows_beyond_the_limit_as_protobuf_is_too_large() {
+    let stage = Stage::start_with(&with_limit(20_000)).await;
+    let text = |counts: usize| {
+        let counts = "1,".repeat(counts);
+        format!(
+            r#"{{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[{{"histogram":{{"dataPoints":[{{"bucketCounts":[{counts}1]}}]}}}}]}}]}}]}}"#
+        )
+    };
+    for (counts, expected) in [(2_400, 200), (2_600, 413), (9_000, 413)] {
+        assert_eq!(stage.post("/v1/metrics", &[JSON], text(counts)).await.status, expected, "{counts}");
+    }
 }
 
 #[tokio::test]
