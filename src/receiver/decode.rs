@@ -226,6 +226,23 @@ fn inflate_from(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::otlp::wire::put_bytes;
+    use crate::receiver::budget::Budget;
+
+    #[test]
+    fn a_metric_of_very_many_points_leaves_the_async_threads() {
+        let is_slow = |points: u32| {
+            let (mut metric, mut scope, mut group, mut body) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+            put_bytes(&mut metric, 5, &[0x0a, 0].repeat(points as usize));
+            put_bytes(&mut scope, 2, &metric);
+            put_bytes(&mut group, 2, &scope);
+            put_bytes(&mut body, 1, &group);
+            let raw = Raw { signal: Signal::Metrics, form: Form::Protobuf, encoding: None, bytes: body.into() };
+            decode(raw, usize::MAX, &mut Budget::new(0).charge()).unwrap().is_slow()
+        };
+        assert!(!is_slow(INLINE_ITEMS_MAX));
+        assert!(is_slow(INLINE_ITEMS_MAX + 1));
+    }
 
     #[test]
     fn only_what_is_surely_quick_stays_on_the_async_threads() {

@@ -378,6 +378,12 @@ async fn json_that_grows_beyond_the_limit_as_protobuf_is_too_large() {
     for (counts, expected) in [(2_400, 200), (2_600, 413), (9_000, 413)] {
         assert_eq!(stage.post("/v1/metrics", &[JSON], text(counts)).await.status, expected, "{counts}");
     }
+    // What it grows by is charged to the budget of all requests before it is there.
+    let small = with_limit(20_000).replace("20000B", "20000B, inflight_bytes_max: 20000B");
+    let stage = Stage::start_with(&small).await;
+    for (counts, expected) in [(1_500, 200), (2_400, 503)] {
+        assert_eq!(stage.post("/v1/metrics", &[JSON], text(counts)).await.status, expected, "{counts}");
+    }
 }
 
 #[tokio::test]
