@@ -363,6 +363,18 @@ mod tests {
     }
 
     #[test]
+    fn each_signal_has_its_own_word_for_what_was_rejected() {
+        for (signal, word) in [
+            (Signal::Traces, "rejectedSpans"),
+            (Signal::Metrics, "rejectedDataPoints"),
+            (Signal::Logs, "rejectedLogRecords"),
+        ] {
+            let text = accepted_json(signal, &Accepted { rejected: 7, message: "\"why\"".to_owned() });
+            assert_eq!(text, format!(r#"{{"partialSuccess":{{"{word}":"7","errorMessage":"\"why\""}}}}"#));
+        }
+    }
+
+    #[test]
     fn a_message_survives_its_header() {
         assert_eq!(percent_encode("100 % café\n"), "100 %25 caf%C3%A9%0A");
     }

@@ -204,6 +204,8 @@ mod tests {
         assert_eq!(check("POST", "/v1/traces", &[protobuf, ("content-encoding", " GZIP ")]), gzip);
         assert_eq!(check("POST", "/v1/traces", &[protobuf, ("content-encoding", "identity, gzip")]), gzip);
         assert_eq!(check("POST", "/v1/traces", &[protobuf, ("content-encoding", "")]), plain);
+        let lines = [protobuf, ("content-encoding", "identity"), ("content-encoding", "gzip")];
+        assert_eq!(check("POST", "/v1/traces", &lines), gzip, "several lines are one list");
         assert_eq!(
             check("POST", "/v1/logs", &[("content-type", "application/json")]),
             Ok((Signal::Logs, Form::Json, None))

@@ -96,6 +96,11 @@ fn explain_reads_what_editors_and_deep_values_make_of_a_file() {
     let deep = log(&format!("{}{{}}{}", r#"{"arrayValue":{"values":["#.repeat(90), "]}}".repeat(90)));
     assert_eq!(explain("deep.json", deep.as_bytes()), (0, 1, String::new()));
     assert_eq!(explain("none.json", br#"{"resourceLogs":[]}"#), (0, 0, "no items in the inputs\n".to_owned()));
+    let large = folder.path().join("large.pb");
+    std::fs::File::create(&large).unwrap().set_len((64 << 20) + 1).unwrap();
+    let output = run(&["explain", large.to_str().unwrap()], CONFIG);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("has more than 67108864 bytes"));
     for (name, text, words) in [
         ("list.json", "[]", "request 1: no resourceSpans"),
         ("cut.json", r#"{"resourceLogs":["#, "no JSON: EOF while parsing"),

@@ -192,6 +192,32 @@ async fn grpc_health_says_whether_the_gateway_is_ready() {
 }
 
 #[tokio::test]
+async fn the_deadline_of_a_grpc_call_is_kept() {
+    let stage = Stage::start(NOWHERE).await;
+    let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+    let call = client.post(stage.url("/opentelemetry.proto.collector.trace.v1.TraceService/Export"));
+    let call = call.header("content-type", "application/grpc").header("grpc-timeout", "10m");
+    let endless = reqwest::Body::wrap(http_body_util::StreamBody::new(Endless));
+    let answer = call.body(endless).send().await.unwrap();
+    assert_eq!(answer.headers()["grpc-status"], "4", "DEADLINE_EXCEEDED");
+    assert_eq!(answer.headers()["grpc-message"], "not done within 10ms");
+}
+
+/// A body that never comes.
+struct Endless;
+
+impl futures_core::Stream for Endless {
+    type Item = Result<hyper::body::Frame<bytes::Bytes>, std::convert::Infallible>;
+
+    fn poll_next(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        std::task::Poll::Pending
+    }
+}
+
+#[tokio::test]
 async fn a_request_of_very_many_small_items_is_taken_whole() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("out");

@@ -66,6 +66,55 @@ default: [console/c]";
 }
 
 #[test]
+fn rules_on_groups_and_on_items_keep_their_order_and_explain_agrees() {
+    let conditions = [
+        "{}",
+        "{ service: shop }",
+        "{ resource: { service.name: { not: shop } } }",
+        "{ signal: logs }",
+        "{ status: error }",
+        "{ name: { glob: 'a*' } }",
+        "{ any: [ { service: stock }, { name: a1 } ] }",
+        "{ not: { status: error } }",
+    ];
+    let span = |name: &str, code: u8| format!(r#""name":"{name}","status":{{"code":{code}}}"#);
+    let spans = [span("a1", 0), span("a2", 2), span("b", 2), span("b", 0)];
+    let spans = spans.each_ref().map(String::as_str);
+    let batches = [traces("shop", &spans), traces("stock", &spans)];
+    let held = |when: &str| batches.each_ref().map(|batch| holds(when, batch));
+    let table: Vec<(&str, [Vec<bool>; 2])> = conditions.iter().map(|when| (*when, held(when))).collect();
+    for (first, first_holds) in &table {
+        for (second, second_holds) in &table {
+            for goes_on in ["true", "false"] {
+                let rules = format!(
+                    "routes: [{{ name: x, when: {first}, to: [console/a], continue: {goes_on} }}, \
+                     {{ name: y, when: {second}, to: [console/b] }}]\ndefault: [console/c]"
+                );
+                // A route that can never match is refused, which another test looks at.
+                let yaml = format!("{EXPORTERS}{rules}");
+                let Ok((_, router)) = Config::parse("gateway.yaml", yaml, &|_| None) else { continue };
+                for (at, batch) in batches.iter().enumerate() {
+                    let explained =
+                        router.explain(batch).into_iter().map(|(_, to)| to.iter().map(|at| NAMES[at]).collect());
+                    let expected: Vec<String> = (0..spans.len())
+                        .map(|item| match (first_holds[at][item], second_holds[at][item]) {
+                            (true, _) if goes_on == "false" => "a",
+                            (true, true) => "ab",
+                            (true, false) => "ac",
+                            (false, true) => "b",
+                            (false, false) => "c",
+                        })
+                        .map(str::to_owned)
+                        .collect();
+                    assert_eq!(route(&rules, batch), expected, "{rules}");
+                    assert_eq!(explained.collect::<Vec<String>>(), expected, "{rules}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn a_rule_to_nowhere_takes_items_out() {
     let spans = traces("shop", &[&attribute("url.path", r#""stringValue":"/health""#), r#""name":"work""#]);
     let rules = "routes: [{ name: health, when: { attributes: { url.path: /health } }, to: [] }]\ndefault: [console/a]";
@@ -120,6 +169,10 @@ fn attributes_of_every_kind_compare_by_value_and_a_type_mismatch_is_no_match() {
         ("{ at_least: 500, below: 600 }", r#""intValue":"503""#, true),
         ("{ at_least: 500, below: 600 }", r#""intValue":"600""#, false),
         ("{ at_least: 500 }", r#""stringValue":"many""#, false),
+        ("{ at_least: 500 }", r#""intValue":"500""#, true),
+        ("{ above: 500 }", r#""intValue":"500""#, false),
+        ("{ at_most: 500 }", r#""intValue":"500""#, true),
+        ("{ below: 500 }", r#""intValue":"500""#, false),
         ("true", r#""boolValue":true"#, true),
         ("true", r#""boolValue":false"#, false),
         ("word", r#""intValue":"1""#, false),
@@ -323,6 +376,8 @@ fn a_metric_is_counted_by_its_points_and_goes_with_all_of_them() {
     assert_eq!((batch.items, batch.weight), (3, 4));
     assert_eq!(holds("{ attributes: { url.path: /health } }", &batch), [false, true, false]);
     assert_eq!(holds("{ kind: gauge, name: { glob: 'h*' } }", &batch), [false, true, false]);
+    assert_eq!(holds("{ exception: true }", &batch), [false, false, false]);
+    assert_eq!(holds("{ exception: false }", &batch), [true, true, true]);
     let (routing, _) = router("routes: []\ndefault: [console/a]").route(&batch);
     assert_eq!(routing.weights(), [(0, 4)]);
 }

@@ -76,9 +76,11 @@ fn ids_in_base64_and_as_lists_of_bytes_are_counted_as_lenient() {
     assert_eq!((&read.trace_id[..], &read.span_id[..]), (&TRACE_ID[..], &SPAN_ID[..]));
     assert_eq!(read.parent_span_id, SPAN_ID);
     assert_eq!(leniency, Leniency { ids: 3, ..STRICT });
-    let (read, leniency) = span(r#""traceId":"W47/95gDgQPSabYzgT/GDA","spanId":"7uGbfsPBsXQ""#).unwrap();
-    assert_eq!((&read.trace_id[..], &read.span_id[..]), (&TRACE_ID[..], &SPAN_ID[..]));
-    assert_eq!(leniency, Leniency { ids: 2, ..STRICT });
+    for trace_id in ["W47/95gDgQPSabYzgT/GDA", "W47_95gDgQPSabYzgT_GDA", "W47_95gDgQPSabYzgT_GDA=="] {
+        let (read, leniency) = span(&format!(r#""traceId":"{trace_id}","spanId":"7uGbfsPBsXQ""#)).unwrap();
+        assert_eq!((&read.trace_id[..], &read.span_id[..]), (&TRACE_ID[..], &SPAN_ID[..]));
+        assert_eq!(leniency, Leniency { ids: 2, ..STRICT });
+    }
 }
 
 #[test]
