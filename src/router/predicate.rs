@@ -484,6 +484,6 @@ fn read_duration(scalar: &Scalar) -> Result<Operand, Fault> {
             Ok(Operand::Value(Scalar { text: scalar.text.clone(), number }))
         }
         Err(_) => Err(Fault::at(Place::NONE, format!("`{}` is no duration", scalar.text))
-            .hint("a number and its unit, such as 30s, 200ms or 1h30m")),
+            .hint("whole numbers with their units, such as 200ms, 1s500ms or 1h30m")),
     }
 }

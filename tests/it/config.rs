@@ -158,6 +158,8 @@ fn small_slips_have_their_place_and_hint() {
         ("routes: [{ name: a, to: console }]", "hint: a list is written in brackets: [console]"),
         ("receivers: { otlp: { listen: '0.0.0.0:4318' } }", "brackets: [0.0.0.0:4318]"),
         ("routes: [{ name: a }]", "hint: add `to: …`"),
+        ("routes:", "hint: an empty list is written []"),
+        ("routes: [{ name: a, to: [], when: { duration: 1.5s } }]", "hint: whole numbers with their units"),
         ("log: { level: info", "hint: the mistake may stand above"),
     ] {
         let problems = parse(&format!("exporters: {{ console: {{}} }}\ndefault: [console]\n{rest}"), &[]).unwrap_err();

@@ -437,7 +437,7 @@ default: [console/d]",
         "`(` is no regular expression: unclosed group",
         "exporter `consle/b` is not defined",
         "route `never` can never match: `all` takes everything",
-        "`fast` is no duration; a number and its unit",
+        "`fast` is no duration; whole numbers with their units",
         "exporter `console/d` is not defined",
     ];
     for part in expected {

@@ -41,6 +41,9 @@ const EXPECTED_STARTS: [(&str, &str); 8] = [
 /// What a mapping is called; a text in its place could be anything, also a key.
 pub const MAPPING: &str = "a mapping";
 
+/// What an absent value is called.
+pub const NOTHING: &str = "nothing";
+
 /// What a list is called.
 pub const LIST: &str = "a list";
 
@@ -61,7 +64,7 @@ pub fn found(unexpected: Unexpected<'_>) -> (String, Option<String>) {
         Unexpected::Char(letter) => ("text", Some(letter.to_string())),
         Unexpected::Str("") => ("empty text", None),
         Unexpected::Str(text) => ("text", Some(text.to_owned())),
-        Unexpected::Unit | Unexpected::Option => ("nothing", None),
+        Unexpected::Unit | Unexpected::Option => (NOTHING, None),
         Unexpected::Seq => (LIST, None),
         Unexpected::Map => (MAPPING, None),
         Unexpected::UnitVariant => ("a name alone", None),

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use crate::config::interpolate::Unresolved;
 use crate::config::problem::sensitive::quoted;
 use crate::config::problem::{Kind, Path, Problem, Problems, Step};
-use crate::config::read::describe::{LIST, MAPPING};
+use crate::config::read::describe::{LIST, MAPPING, NOTHING};
 use crate::config::read::error::{Cause, ReadError, Target};
 use crate::config::read::index::{Index, find, hide_all};
 use crate::config::read::node_reader::NodeReader;
@@ -188,6 +188,7 @@ impl<'i> Session<'i> {
                 let secret = node.is_some_and(|node| self.index.is_secret(node));
                 // The commonest slip: one element, written without its brackets.
                 let hint = match (&text, &*expected) {
+                    (None, LIST) if found == NOTHING => Some("an empty list is written []".to_owned()),
                     (Some(_), LIST) if secret => Some("a list is written in brackets: […]".to_owned()),
                     (Some(text), LIST) => {
                         Some(format!("a list is written in brackets: [{}]", quoted(text).trim_matches('`')))

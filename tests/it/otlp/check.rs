@@ -323,7 +323,7 @@ fn findings_are_bounded() {
 }
 
 #[test]
-fn items_and_data_points_are_bounded() {
+fn items_data_points_and_groups_are_bounded() {
     let request = |scope: &[u8]| {
         let (mut group, mut request) = (Vec::new(), Vec::new());
         put_bytes(&mut group, 2, scope);
@@ -341,6 +341,13 @@ fn items_and_data_points_are_bounded() {
     };
     assert_eq!(points(ITEMS_MAX).unwrap().weight, ITEMS_MAX);
     assert_eq!(points(ITEMS_MAX + 1), Err(Malformed::Items(ITEMS_MAX)));
+    // ResourceLogs {} … and ScopeLogs {} …
+    let groups = |groups: u32| check(Signal::Logs, &[0x0a, 0].repeat(groups as usize));
+    assert_eq!(groups(ITEMS_MAX).unwrap().items, 0);
+    assert_eq!(groups(ITEMS_MAX + 1), Err(Malformed::Items(ITEMS_MAX)));
+    let mut scopes = Vec::new();
+    put_bytes(&mut scopes, 1, &[0x12, 0].repeat(ITEMS_MAX as usize));
+    assert_eq!(check(Signal::Logs, &scopes), Err(Malformed::Items(ITEMS_MAX)), "one group and its scopes");
 }
 
 #[test]
