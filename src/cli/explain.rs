@@ -1,6 +1,7 @@
 //! `explain`: the same functions that run, printing instead of sending.
 
 use std::collections::BTreeMap;
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -100,18 +101,36 @@ pub fn explain(arguments: &Arguments) -> anyhow::Result<()> {
                 preview,
             });
         }
-        for batch in &batches {
-            explain_batch(batch, &router, &destinations, arguments.output)?;
+        if batches.iter().all(|batch| batch.items == 0) {
+            eprintln!("no items in the inputs");
         }
-        Ok(())
+        let mut out = BufWriter::new(std::io::stdout().lock());
+        let said = batches
+            .iter()
+            .try_for_each(|batch| explain_batch(batch, &router, &destinations, arguments.output, &mut out))
+            .and_then(|()| out.flush());
+        match said {
+            // Whoever reads has seen enough: `explain | head`.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            said => Ok(said?),
+        }
     })
 }
 
-fn explain_batch(batch: &Batch, router: &Router, destinations: &[Destination], output: Output) -> anyhow::Result<()> {
+fn explain_batch(
+    batch: &Batch,
+    router: &Router,
+    destinations: &[Destination],
+    output: Output,
+    out: &mut impl Write,
+) -> std::io::Result<()> {
     let mut explained = router.explain(batch).into_iter();
     let mut done = Ok(());
     Part::whole(batch.clone()).walk(|visit| {
         let Some((routes, exporters)) = explained.next() else { return };
+        if done.is_err() {
+            return;
+        }
         let item = Item::parse(batch.signal, visit.message);
         let (trace_id, span_id) = match &item {
             Item::Span(span) => (span.trace_id, span.span_id),
@@ -127,15 +146,14 @@ fn explain_batch(batch: &Batch, router: &Router, destinations: &[Destination], o
             routes: routes.into_iter().map(Route::from).collect(),
             exporters: fates(batch, visit.index, exporters, destinations),
         };
-        match output {
-            Output::Text => print_text(&explanation, &item),
-            Output::Json => match serde_json::to_string(&explanation) {
-                Ok(line) => println!("{line}"),
-                Err(error) => done = Err(error),
-            },
-        }
+        done = match output {
+            Output::Text => write_text(&explanation, &item, out),
+            Output::Json => serde_json::to_writer(&mut *out, &explanation)
+                .map_err(std::io::Error::from)
+                .and_then(|()| writeln!(out)),
+        };
     });
-    Ok(done?)
+    done
 }
 
 impl From<Explained> for Route {
@@ -183,33 +201,33 @@ fn fate(part: &Part, destination: &Destination) -> Fate {
     Fate { action: if destination.preview { "preview" } else { "send" }, reason: None, payload }
 }
 
-fn print_text(explanation: &Explanation<'_>, item: &Item<'_>) {
+fn write_text(explanation: &Explanation<'_>, item: &Item<'_>, out: &mut impl Write) -> std::io::Result<()> {
     let what = match item {
         Item::Span(span) => format!("span {} ({})", span.name, span.kind.name()),
         Item::Log(log) => format!("log record {:?}", log.body.to_text().chars().take(60).collect::<String>()),
         Item::Metric(metric) => format!("metric {} ({})", metric.name, metric.kind.name()),
     };
-    println!("{what} of service {}", if explanation.service.is_empty() { "(none)" } else { explanation.service });
+    writeln!(out, "{what} of service {}", if explanation.service.is_empty() { "(none)" } else { explanation.service })?;
     if let (Some(trace_id), Some(span_id)) = (&explanation.trace_id, &explanation.span_id) {
-        println!("  trace {trace_id} span {span_id}");
+        writeln!(out, "  trace {trace_id} span {span_id}")?;
     }
     let width = explanation.routes.iter().map(|route| route.name.len()).max().unwrap_or_default();
     for route in &explanation.routes {
         let verdict = if route.matched { "takes it" } else { "no" };
-        println!("  {:width$}  {verdict:8}  {}", route.name, route.because);
+        writeln!(out, "  {:width$}  {verdict:8}  {}", route.name, route.because)?;
     }
     if explanation.exporters.is_empty() {
-        println!("  → nowhere");
+        writeln!(out, "  → nowhere")?;
     }
     for (name, fate) in &explanation.exporters {
         match fate.reason {
-            Some(reason) => println!("  → {name}: {} ({reason})", fate.action),
-            None => println!("  → {name}: {}", fate.action),
+            Some(reason) => writeln!(out, "  → {name}: {} ({reason})", fate.action)?,
+            None => writeln!(out, "  → {name}: {}", fate.action)?,
         }
         if !fate.payload.is_null() {
             let payload = serde_json::to_string_pretty(&fate.payload).unwrap_or_default();
-            payload.lines().for_each(|line| println!("      {line}"));
+            payload.lines().try_for_each(|line| writeln!(out, "      {line}"))?;
         }
     }
-    println!();
+    writeln!(out)
 }

@@ -1,11 +1,13 @@
 //! Telemetry from files: OTLP as JSON, as JSON lines, or as protobuf.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 use std::time::SystemTime;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use bytes::Bytes;
+use serde_json::value::RawValue;
 
 use super::sample::{self, Moment};
 use crate::otlp::check::check;
@@ -29,22 +31,27 @@ pub fn read_all(inputs: &[String], signal: Option<Signal>, sample: Moment) -> an
 /// Reads one input; `-` is standard input. A file of JSON lines gives one batch a line.
 fn read(input: &str, signal: Option<Signal>) -> anyhow::Result<Vec<Batch>> {
     let mut bytes = Vec::new();
+    // One byte more than the bound shows that the input passes it.
     let read = if input == "-" {
-        std::io::stdin().lock().take(INPUT_BYTES_MAX).read_to_end(&mut bytes)
+        std::io::stdin().lock().take(INPUT_BYTES_MAX + 1).read_to_end(&mut bytes)
     } else {
-        std::fs::File::open(input).and_then(|file| file.take(INPUT_BYTES_MAX).read_to_end(&mut bytes))
+        std::fs::File::open(input).and_then(|file| file.take(INPUT_BYTES_MAX + 1).read_to_end(&mut bytes))
     };
     read.with_context(|| format!("cannot read {input}"))?;
-    let is_protobuf = Path::new(input).extension().is_some_and(|extension| extension == "pb");
-    let is_json = bytes.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| matches!(byte, b'{' | 0xef));
-    if is_protobuf || !is_json {
+    ensure!(bytes.len() as u64 <= INPUT_BYTES_MAX, "{input} has more than {INPUT_BYTES_MAX} bytes");
+    let extension = Path::new(input).extension();
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
+    let is_json = first == Some(&b'{') || extension.is_some_and(|extension| extension == "json");
+    if extension.is_some_and(|extension| extension == "pb") || !is_json {
         return Ok(vec![of_protobuf(input, Bytes::from(bytes), signal)?]);
     }
-    let values = serde_json::Deserializer::from_slice(&bytes).into_iter::<&serde_json::value::RawValue>();
-    values
-        .map(|value| of_json(value.with_context(|| format!("{input} is no JSON"))?.get(), signal))
-        .collect::<anyhow::Result<Vec<_>>>()
-        .with_context(|| input.to_owned())
+    let values = serde_json::Deserializer::from_slice(text).into_iter::<&RawValue>();
+    let batches = values.enumerate().map(|(row, value)| {
+        let value = value.context("no JSON")?;
+        of_json(value.get(), signal).with_context(|| format!("request {}", row + 1))
+    });
+    batches.collect::<anyhow::Result<Vec<_>>>().with_context(|| input.to_owned())
 }
 
 /// Makes a batch of OTLP/JSON text; the signal is in its first key.
@@ -55,13 +62,15 @@ pub fn of_json(text: &str, signal: Option<Signal>) -> anyhow::Result<Batch> {
         ("resourceLogs", "resource_logs", Signal::Logs),
     ];
     let found = || {
-        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text).ok()?;
+        // The values are passed over, not read: they may nest deeper than serde_json likes.
+        let object: BTreeMap<String, &RawValue> = serde_json::from_str(text).ok()?;
         KEYS.iter()
             .find(|(camel, snake, _)| object.contains_key(*camel) || object.contains_key(*snake))
             .map(|(_, _, signal)| *signal)
     };
     let signal = signal.or_else(found).context("no resourceSpans, resourceMetrics or resourceLogs in it")?;
-    let transcoded = json::read(signal, text.as_bytes())?;
+    let transcoded = json::read(signal, text.as_bytes())
+        .map_err(|error| anyhow::anyhow!("no OTLP/JSON {signal} request: {error}"))?;
     of_body(signal, transcoded.body.into())
 }
 

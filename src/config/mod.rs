@@ -19,7 +19,7 @@ use crate::gateway::GatewayConfig;
 use crate::gateway::config::{Fingerprint, JournalConfig};
 use crate::router::{EXPORTERS_MAX, RouteConfig, Router, RouterConfig};
 use crate::stdx::fault::Fault;
-use crate::stdx::located::Located;
+use crate::stdx::located::{Located, Place};
 use crate::stdx::units::Interval;
 use crate::{admin, receiver, vitals};
 use fingerprint::fingerprint;
@@ -102,18 +102,31 @@ impl Config {
     /// Reads a file with the variables of the process.
     pub fn load(path: &Path) -> Result<(Config, Router), ConfigError> {
         let io = |error| ConfigError::Io { path: path.display().to_string(), error };
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         let file = std::fs::File::open(path).map_err(io)?;
         // One byte more than the bound shows that the file passes it.
-        file.take(FILE_BYTES_MAX as u64 + 1).read_to_string(&mut text).map_err(io)?;
+        file.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(io)?;
+        let name = path.display().to_string();
+        let text = match String::from_utf8(bytes) {
+            Ok(text) => text,
+            // Cut in the midst of a letter, perhaps; its length is told.
+            Err(error) if error.as_bytes().len() > FILE_BYTES_MAX => {
+                String::from_utf8_lossy(error.as_bytes()).into_owned()
+            }
+            Err(error) => return Err(ConfigError::Problems(Problems::not_utf8(name, error))),
+        };
         let environment = |name: &str| std::env::var(name).ok();
-        Config::parse(&path.display().to_string(), text, &environment).map_err(ConfigError::Problems)
+        Config::parse(&name, text, &environment).map_err(ConfigError::Problems)
     }
 
     /// Reads a text, checks all that can be checked without the network, and compiles the rules.
     pub fn parse(name: &str, text: String, environment: Environment<'_>) -> Result<(Config, Router), Problems> {
         let mut reading: Reading<Written> = read(Source::new(name, text), environment, &is_in_preview);
-        let faults = reading.value.as_ref().map(Written::faults).unwrap_or_default();
+        let mut faults = reading.value.as_ref().map(|written| written.faults(&reading.problems)).unwrap_or_default();
+        if let Some(written) = &reading.value {
+            let node = |key| reading.tree.as_ref().and_then(|tree| tree.at(&["journal", key]));
+            faults.extend(written.journal.faults(|key| node(key).map_or(Place::NONE, |node| node.place)));
+        }
         // Names are taken from the text: an exporter with a problem of its own is still defined.
         let names = reading.tree.as_ref().map(exporter_names).unwrap_or_default();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -171,12 +184,19 @@ impl Config {
 }
 
 impl Written {
-    /// What is wrong beyond the form of each key.
-    fn faults(&self) -> Vec<Fault> {
+    /// What is wrong beyond the form of each key, and beyond the problems that are known.
+    fn faults(&self, known: &Problems) -> Vec<Fault> {
         let mut faults = self.receivers.otlp.faults();
         faults.extend(self.admin.faults());
+        faults.extend(self.address_fault());
         for named in &self.exporters.0 {
-            faults.extend(named.config.faults(named.name.place));
+            let place = named.name.place;
+            let is_of_it = |problem: &Problem| {
+                (problem.path.key(0), problem.path.key(1)) == (Some("exporters"), Some(named.name.value.as_str()))
+            };
+            // What an exporter lacks as a whole may be just what could not be read of it.
+            let is_broken = known.iter().any(is_of_it);
+            faults.extend(named.config.faults(place).into_iter().filter(|fault| !is_broken || fault.place != place));
             if named.config.pace().concurrency == 0 {
                 faults.push(Fault::at(named.name.place, "`concurrency` is 0: nothing would ever be sent"));
             }
@@ -193,9 +213,19 @@ impl Written {
                 format!("{} exporters are too many: {EXPORTERS_MAX} at most", self.exporters.0.len()),
             ));
         }
-        faults.extend(self.journal.faults());
         faults.extend(self.file_faults());
         faults
+    }
+
+    /// The admin listener on an address of the receiver's would end the start.
+    fn address_fault(&self) -> Option<Fault> {
+        let Located { value: receivers, place } = &self.receivers.otlp.listen;
+        let admin = &self.admin.listen;
+        let clash = receivers.iter().find(|receiver| receiver::clash(&receiver.value, &admin.value))?;
+        // One of the two may be a default, which has no place.
+        let place = admin.place.max(clash.place).max(*place);
+        let message = format!("`{admin}` of `admin.listen` is listened on already, by `{clash}` of `receivers.otlp`");
+        Some(Fault::at(place, message).hint("give each a port of its own"))
     }
 
     /// Two exporters that write one file would tear each other's lines.

@@ -15,6 +15,7 @@ pub(in crate::config) mod sensitive;
 mod tests;
 
 use std::fmt;
+use std::string::FromUtf8Error;
 
 use crate::config::problem::page::Page;
 use crate::config::problem::sensitive::{is_headers, is_secret_name, looks_secret, quoted};
@@ -164,6 +165,29 @@ pub struct Problems {
 impl Problems {
     pub(in crate::config) fn new(page: Page) -> Self {
         Self { page: Box::new(page), list: Vec::new(), dropped: 0 }
+    }
+
+    /// The one problem of a file that is no UTF-8.
+    pub(in crate::config) fn not_utf8(name: String, error: FromUtf8Error) -> Self {
+        let valid = error.utf8_error().valid_up_to();
+        let bytes = error.into_bytes();
+        let before = String::from_utf8_lossy(&bytes[..valid]);
+        let start = before.rfind('\n').map_or(0, |end| end + 1);
+        let place =
+            Place { line: before.matches('\n').count() as u32 + 1, column: before[start..].chars().count() as u32 + 1 };
+        let hint = match bytes[..] {
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "it is UTF-16: save it as UTF-8",
+            _ => "save it as UTF-8",
+        };
+        let mut problems = Self::new(Page::new(name, String::from_utf8_lossy(&bytes).into_owned()));
+        problems.push(Problem {
+            place,
+            path: Path::default(),
+            message: "the file is not UTF-8 here".to_owned(),
+            hint: Some(hint.to_owned()),
+            kind: Kind::Syntax,
+        });
+        problems
     }
 
     /// Adds a problem, unless the same is known already or there are [`PROBLEMS_MAX`].

@@ -71,24 +71,31 @@ impl Default for JournalConfig {
 }
 
 impl JournalConfig {
-    /// What is wrong with it beyond its form.
-    pub fn faults(&self) -> Vec<Fault> {
-        let bytes_max = self.bytes_max();
+    /// What is wrong with it beyond its form; `place_of` tells where a key is written.
+    pub fn faults(&self, place_of: impl Fn(&'static str) -> Place) -> Vec<Fault> {
+        let (bytes_max, memory_bytes_max) = (self.bytes_max(), self.memory_max_bytes);
         let is_on_disk = self.durability != Durability::Memory;
+        let is_too_small = (1..disk::BYTES_MIN).contains(&bytes_max.as_u64());
         let checks = [
-            (bytes_max.as_u64() == 0, "`journal.max_bytes` is 0: nothing could be accepted".to_owned()),
+            (bytes_max.as_u64() == 0, "max_bytes", "is 0: nothing could be accepted", "such as 256MiB"),
             (
-                is_on_disk && (1..disk::BYTES_MIN).contains(&bytes_max.as_u64()),
-                format!("`journal.max_bytes` is {bytes_max}: files need {} at least", ByteSize::mebibytes(1)),
+                is_on_disk && is_too_small,
+                "max_bytes",
+                "is too small for files",
+                "1MiB or more, or `durability: memory`",
             ),
-            (is_on_disk && self.directory.is_empty(), "`journal.directory` is empty".to_owned()),
+            (is_on_disk && self.directory.is_empty(), "directory", "is empty", "such as ./data"),
             (
-                is_on_disk && self.memory_max_bytes.as_u64() < MEMORY_BYTES_MIN,
-                format!("`journal.memory_max_bytes` is {}, less than 1MiB", self.memory_max_bytes),
+                is_on_disk && memory_bytes_max.as_u64() < MEMORY_BYTES_MIN,
+                "memory_max_bytes",
+                "is too small: every record would be read from a file",
+                "1MiB or more",
             ),
         ];
-        let wrong = checks.into_iter().filter(|(is_wrong, _)| *is_wrong);
-        wrong.map(|(_, message)| Fault::at(Place::NONE, message)).collect()
+        let wrong = checks.into_iter().filter(|(is_wrong, ..)| *is_wrong);
+        wrong
+            .map(|(_, key, what, hint)| Fault::at(place_of(key), format!("`journal.{key}` {what}")).hint(hint))
+            .collect()
     }
 
     pub fn bytes_max(&self) -> ByteSize {

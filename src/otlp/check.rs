@@ -20,7 +20,8 @@ pub const DEPTH_MAX: usize = 100; // https://protobuf.dev/programming-guides/pro
 /// How many items of one request may be flawed; with more the request is condemned.
 pub const REJECTED_MAX: usize = 65_536; // 5 MiB of findings; an empty span is two bytes, so 64 MiB hold 33 million of them
 
-/// How many items one request may have. Each costs some bytes of bookkeeping, however small it is on the wire.
+/// How many items one request may have, how many data points, and how many groups. Each costs some bytes of bookkeeping or
+/// of a vendor's text, however small it is on the wire: 64 MiB can hold 33 million of them and come as 300 KB of gzip.
 pub const ITEMS_MAX: u32 = 1024 * 1024; // a hundred times what SDKs and collectors send
 
 /// What a request holds.
@@ -66,10 +67,13 @@ impl fmt::Display for Flaw {
 /// Reads all of a request once.
 pub fn check(signal: Signal, body: &[u8]) -> Result<Census, Malformed> {
     let mut census = Census::default();
+    let mut groups = 0;
     for_children(request(signal), body, |group_message, group| {
+        count_group(&mut groups)?;
         let items_before = census.items;
         let group_flaw = check_headers(group_message, group)?;
         for_children(group_message, group, |scope_message, scope| {
+            count_group(&mut groups)?;
             let items_before = census.items;
             let scope_flaw = check_headers(scope_message, scope)?;
             for_children(scope_message, scope, |item_message, item| {
@@ -84,8 +88,9 @@ pub fn check(signal: Signal, body: &[u8]) -> Result<Census, Malformed> {
                     census.rejected.push(Rejected { index: census.items as usize, weight, flaw });
                 }
                 census.items += 1;
+                // A body has no more than 2^32 bytes, and a data point no less than two.
                 census.weight += weight;
-                if census.items > ITEMS_MAX {
+                if census.items.max(census.weight) > ITEMS_MAX {
                     return Err(Malformed::Items(ITEMS_MAX));
                 }
                 Ok(())
@@ -96,6 +101,11 @@ pub fn check(signal: Signal, body: &[u8]) -> Result<Census, Malformed> {
         refuse_hollow(group_flaw, census.items - items_before)
     })?;
     Ok(census)
+}
+
+fn count_group(groups: &mut u32) -> Result<(), Malformed> {
+    *groups += 1;
+    if *groups > ITEMS_MAX { Err(Malformed::Items(ITEMS_MAX)) } else { Ok(()) }
 }
 
 /// A flaw of an envelope goes with its items; an envelope without items would stay, and make every receiver behind us

@@ -17,5 +17,5 @@
 mod read;
 mod write;
 
-pub use read::{JsonError, Leniency, Transcoded, read};
+pub use read::{JsonError, Leniency, Transcoded, read, read_within};
 pub use write::{write, write_message};

@@ -24,8 +24,11 @@ pub enum Reading {
     /// The port in `host:port`.
     Port,
     /// By the vocabulary that replaced the old one; words that stayed are not in the table.
-    Value(&'static [(&'static str, &'static str)]),
+    Value(Vocabulary),
 }
+
+/// Old words, each with the one that replaced it.
+pub type Vocabulary = &'static [(&'static str, &'static str)];
 
 impl Reading {
     /// Whether the old attribute holds the very same value.
@@ -125,7 +128,41 @@ impl Key {
     pub fn of(name: &str) -> Option<Key> {
         Index::get().find(name)
     }
+
+    /// Every key that an old name went into, with how it is read: a split one has several. Slow, for compiling rules.
+    pub fn successors(old: &str) -> impl Iterator<Item = (Key, Reading)> {
+        Key::ALL.iter().filter_map(move |key| {
+            let reading = key.old_names().iter().find(|(name, _)| *name == old);
+            reading.map(|(_, reading)| (*key, *reading))
+        })
+    }
 }
+
+/// The other name of a metric that was renamed, whichever of the two is given.
+pub fn other_metric_name(name: &str) -> Option<&'static str> {
+    METRICS.iter().find_map(|(old, present)| match name {
+        _ if name == *old => Some(*present),
+        _ if name == *present => Some(*old),
+        _ => None,
+    })
+}
+
+/// Old and present names of metrics; for some the unit changed as well.
+/// <https://opentelemetry.io/docs/specs/semconv/non-normative/http-migration/> and its like for databases.
+const METRICS: &[(&str, &str)] = &[
+    ("http.client.duration", "http.client.request.duration"),
+    ("http.server.duration", "http.server.request.duration"),
+    ("http.server.request.size", "http.server.request.body.size"),
+    ("http.server.response.size", "http.server.response.body.size"),
+    ("http.client.request.size", "http.client.request.body.size"),
+    ("http.client.response.size", "http.client.response.body.size"),
+    ("db.client.connections.usage", "db.client.connection.count"),
+    ("db.client.connections.max", "db.client.connection.max"),
+    ("db.client.connections.pending_requests", "db.client.connection.pending_requests"),
+    ("db.client.connections.use_time", "db.client.connection.use_time"),
+    ("db.client.connections.wait_time", "db.client.connection.wait_time"),
+    ("db.client.connections.create_time", "db.client.connection.create_time"),
+];
 
 /// All names in a hash table, because converters ask for every attribute of every span.
 struct Index {

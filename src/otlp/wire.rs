@@ -21,7 +21,7 @@ pub enum Malformed {
     FieldNumber,
     #[error("has the wrong wire type in field {0}")]
     FieldType(&'static str),
-    #[error("has more than {0} items")]
+    #[error("has more than {0} items, data points or groups")]
     Items(u32),
     #[error("nests values deeper than {0} levels")]
     Depth(usize),

@@ -74,7 +74,7 @@ const TABLE: [Row; 12] = [
     row(Why::Path, StatusCode::NOT_FOUND, Code::Unimplemented, Retry::No),
     // Never OUT_OF_RANGE: the specification has clients retry that one.
     row(Why::TooLarge, StatusCode::PAYLOAD_TOO_LARGE, Code::ResourceExhausted, Retry::No),
-    row(Why::Slow, StatusCode::REQUEST_TIMEOUT, Code::Cancelled, Retry::No),
+    row(Why::Slow, StatusCode::REQUEST_TIMEOUT, Code::ResourceExhausted, Retry::No),
     row(Why::Deadline, StatusCode::GATEWAY_TIMEOUT, Code::DeadlineExceeded, Retry::No),
     row(Why::Overloaded, StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, Retry::Soon),
     row(Why::Stopping, StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, Retry::Soon),
@@ -359,6 +359,21 @@ mod tests {
             assert_eq!(row.why as usize, index);
             // Only what a client may repeat is answered with a status that the specification lets it repeat.
             assert_eq!(row.retry == Retry::Soon, matches!(row.http.as_u16(), 429 | 502 | 503), "{:?}", row.why);
+            // RESOURCE_EXHAUSTED may be repeated only where it says when; DEADLINE_EXCEEDED is the client's own.
+            let repeats = [Code::Cancelled, Code::Aborted, Code::OutOfRange, Code::Unavailable, Code::DataLoss];
+            assert_eq!(row.retry == Retry::Soon, repeats.contains(&row.grpc), "{:?}", row.why);
+        }
+    }
+
+    #[test]
+    fn each_signal_has_its_own_word_for_what_was_rejected() {
+        for (signal, word) in [
+            (Signal::Traces, "rejectedSpans"),
+            (Signal::Metrics, "rejectedDataPoints"),
+            (Signal::Logs, "rejectedLogRecords"),
+        ] {
+            let text = accepted_json(signal, &Accepted { rejected: 7, message: "\"why\"".to_owned() });
+            assert_eq!(text, format!(r#"{{"partialSuccess":{{"{word}":"7","errorMessage":"\"why\""}}}}"#));
         }
     }
 

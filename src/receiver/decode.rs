@@ -10,7 +10,7 @@ use super::body::{overloaded, too_large};
 use super::budget::Charge;
 use crate::otlp::batch::{Encoding, Original};
 use crate::otlp::check::{Census, check};
-use crate::otlp::json::{self, Leniency};
+use crate::otlp::json::{self, Leniency, Transcoded};
 use crate::otlp::{Batch, Signal, select};
 
 /// The least that is asked of the budget at a time.
@@ -19,7 +19,7 @@ const INFLATE_STEP_BYTES_MIN: usize = 4 * 1024;
 /// The largest window that a zstd frame may ask for, as a power of two: 8 MiB. <https://www.rfc-editor.org/rfc/rfc9659>
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
-/// Routing more items than this leaves the async threads.
+/// Routing more items or data points than this leaves the async threads.
 const INLINE_ITEMS_MAX: u32 = 5_000;
 
 /// A request as it came.
@@ -55,9 +55,10 @@ impl Raw {
 }
 
 impl Decoded {
-    /// Whether routing it takes so long that it must leave the async threads: the smallest items are two bytes.
+    /// Whether routing it takes so long that it must leave the async threads: the smallest items, and the smallest data
+    /// points, are two bytes.
     pub fn is_slow(&self) -> bool {
-        self.batch.items > INLINE_ITEMS_MAX
+        self.batch.items.max(self.batch.weight) > INLINE_ITEMS_MAX
     }
 }
 
@@ -72,10 +73,7 @@ pub fn decode(raw: Raw, bytes_max: usize, charge: &mut Charge) -> Result<Decoded
         }
     };
     let (body, original, leniency) = if form == Form::Json {
-        charge.grow(plain.len()).map_err(overloaded)?;
-        let transcoded = json::read(signal, &plain).map_err(|error| {
-            Refusal::new(Why::Malformed, format!("the body is no OTLP/JSON {signal} request: {error}"))
-        })?;
+        let transcoded = transcode(signal, &plain, bytes_max, charge)?;
         (Bytes::from(transcoded.body), None, transcoded.leniency)
     } else {
         (plain, original, Leniency::default())
@@ -97,6 +95,37 @@ pub fn decode(raw: Raw, bytes_max: usize, charge: &mut Charge) -> Result<Decoded
     Ok(Decoded { batch, accepted, leniency })
 }
 
+/// Turns JSON into protobuf, which has the same limit and is charged for as well.
+fn transcode(signal: Signal, text: &[u8], bytes_max: usize, charge: &mut Charge) -> Result<Transcoded, Refusal> {
+    charge.grow(text.len()).map_err(overloaded)?;
+    let (mut room, mut refusal) = (text.len(), None);
+    let mut more_room = |bytes: usize| {
+        let granted =
+            if room >= bytes_max { Err(too_large(bytes_max)) } else { charge.grow(bytes).map_err(overloaded) };
+        room += bytes;
+        granted.map_err(|refused| refusal = Some(refused)).is_ok()
+    };
+    let read = json::read_within(signal, text, &mut more_room);
+    let mut transcoded = match (read, refusal) {
+        (Ok(transcoded), _) if transcoded.body.len() > bytes_max => return Err(too_large(bytes_max)),
+        (Ok(transcoded), _) => transcoded,
+        (Err(_), Some(refusal)) => return Err(refusal),
+        (Err(error), None) => {
+            let message = format!("the body is no OTLP/JSON {signal} request: {error}");
+            return Err(Refusal::new(Why::Malformed, message));
+        }
+    };
+    trim(&mut transcoded.body);
+    Ok(transcoded)
+}
+
+/// Gives back memory that is not used: a batch lives on in the journal.
+fn trim(bytes: &mut Vec<u8>) {
+    if bytes.capacity() - bytes.len() > bytes.len() / 8 {
+        bytes.shrink_to_fit();
+    }
+}
+
 /// What the client is told of the items that were left out.
 fn describe(signal: Signal, census: &Census) -> Accepted {
     let Some(first) = census.rejected.first() else { return Accepted::default() };
@@ -109,19 +138,26 @@ fn describe(signal: Signal, census: &Census) -> Accepted {
 fn inflate(encoding: Encoding, compressed: &[u8], bytes_max: usize, charge: &mut Charge) -> Result<Vec<u8>, Refusal> {
     use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
     let guess = compressed.len() * 4;
+    let mut rest = compressed;
     let (mut from, hint): (Box<dyn Read + '_>, usize) = match encoding {
         Encoding::Gzip => (Box::new(MultiGzDecoder::new(compressed)), gzip_hint(compressed)),
         Encoding::Zstd => (Box::new(zstd_decoder(compressed)?), guess),
         // "deflate" means zlib; some senders leave the zlib header out, which shows in the first two bytes.
-        Encoding::Deflate if is_zlib(compressed) => (Box::new(ZlibDecoder::new(compressed)), guess),
-        Encoding::Deflate => (Box::new(DeflateDecoder::new(compressed)), guess),
+        Encoding::Deflate if is_zlib(compressed) => (Box::new(ZlibDecoder::new(&mut rest)), guess),
+        Encoding::Deflate => (Box::new(DeflateDecoder::new(&mut rest)), guess),
     };
-    inflate_from(&mut from, hint, bytes_max, charge).map_err(|error| match error {
+    let invalid =
+        |why: String| Refusal::new(Why::Malformed, format!("the body is no valid {}: {why}", encoding.token()));
+    let plain = inflate_from(&mut from, hint, bytes_max, charge).map_err(|error| match error {
         InflateError::Refused(refusal) => refusal,
-        InflateError::Invalid(error) => {
-            Refusal::new(Why::Malformed, format!("the body is no valid {}: {error}", encoding.token()))
-        }
-    })
+        InflateError::Invalid(error) => invalid(error.to_string()),
+    })?;
+    drop(from);
+    // The other two have their own say on what follows their end: gzip and zstd go on with the next member or frame.
+    if encoding == Encoding::Deflate && !rest.is_empty() {
+        return Err(invalid(format!("{} bytes follow its end", rest.len())));
+    }
+    Ok(plain)
 }
 
 fn zstd_decoder(compressed: &[u8]) -> Result<zstd::stream::read::Decoder<'static, &[u8]>, Refusal> {
@@ -183,16 +219,30 @@ fn inflate_from(
         return Err(InflateError::Refused(too_large(bytes_max)));
     }
     plain.truncate(filled);
-    // The batch lives on in the journal: it must not hold what it does not use.
-    if plain.capacity() - filled > filled / 8 {
-        plain.shrink_to_fit();
-    }
+    trim(&mut plain);
     Ok(plain)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::otlp::wire::put_bytes;
+    use crate::receiver::budget::Budget;
+
+    #[test]
+    fn a_metric_of_very_many_points_leaves_the_async_threads() {
+        let is_slow = |points: u32| {
+            let (mut metric, mut scope, mut group, mut body) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+            put_bytes(&mut metric, 5, &[0x0a, 0].repeat(points as usize));
+            put_bytes(&mut scope, 2, &metric);
+            put_bytes(&mut group, 2, &scope);
+            put_bytes(&mut body, 1, &group);
+            let raw = Raw { signal: Signal::Metrics, form: Form::Protobuf, encoding: None, bytes: body.into() };
+            decode(raw, usize::MAX, &mut Budget::new(0).charge()).unwrap().is_slow()
+        };
+        assert!(!is_slow(INLINE_ITEMS_MAX));
+        assert!(is_slow(INLINE_ITEMS_MAX + 1));
+    }
 
     #[test]
     fn only_what_is_surely_quick_stays_on_the_async_threads() {

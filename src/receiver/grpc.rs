@@ -7,13 +7,18 @@ use bytes::{Buf, Bytes};
 use http::HeaderMap;
 
 use super::answer::{Refusal, Why};
+use super::body::too_large;
 use crate::otlp::batch::Encoding;
 
 /// Bytes in front of a message.
 pub const PREFIX_BYTES: usize = 5;
 
 /// Takes the one message out of a unary request's body.
-pub fn unframe(mut body: Bytes, encoding: Option<Encoding>) -> Result<(Bytes, Option<Encoding>), Refusal> {
+pub fn unframe(
+    mut body: Bytes,
+    encoding: Option<Encoding>,
+    bytes_max: usize,
+) -> Result<(Bytes, Option<Encoding>), Refusal> {
     if body.is_empty() {
         return Err(Refusal::new(Why::Malformed, "the request has no message"));
     }
@@ -26,6 +31,9 @@ pub fn unframe(mut body: Bytes, encoding: Option<Encoding>) -> Result<(Bytes, Op
         other => return Err(Refusal::new(Why::GrpcFraming, format!("the message's flag is {other}, not 0 or 1"))),
     };
     let length = body.get_u32() as usize;
+    if length > bytes_max {
+        return Err(too_large(bytes_max));
+    }
     if body.len() < length {
         return Err(Refusal::new(Why::GrpcFraming, format!("the message has {} bytes of {length}", body.len())));
     }
@@ -65,7 +73,7 @@ mod tests {
     #[test]
     fn one_message_is_taken_out_of_its_frame() {
         let unframe = |bytes: &'static [u8], encoding| {
-            unframe(Bytes::from_static(bytes), encoding).map_err(|refusal| refusal.why)
+            unframe(Bytes::from_static(bytes), encoding, 100).map_err(|refusal| refusal.why)
         };
         let gzip = Some(Encoding::Gzip);
         assert_eq!(unframe(&[0, 0, 0, 0, 2, 7, 8], None), Ok((Bytes::from_static(&[7, 8]), None)));
@@ -77,7 +85,9 @@ mod tests {
         assert_eq!(unframe(&[2, 0, 0, 0, 0], None), Err(Why::GrpcFraming));
         assert_eq!(unframe(&[0, 0, 0, 0, 2, 7], None), Err(Why::GrpcFraming));
         assert_eq!(unframe(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0], None), Err(Why::GrpcFraming));
-        assert_eq!(unframe(&[0, 255, 255, 255, 255, 1], None), Err(Why::GrpcFraming));
+        assert_eq!(unframe(&[0, 0, 0, 0, 100, 1], None), Err(Why::GrpcFraming));
+        assert_eq!(unframe(&[0, 0, 0, 0, 101, 1], None), Err(Why::TooLarge), "by what it declares, cut off or not");
+        assert_eq!(unframe(&[0, 255, 255, 255, 255, 1], None), Err(Why::TooLarge));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a request's head says, before any of its body is read.
 
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, Method, Uri, Version};
 
 use super::answer::{ENCODINGS, Form, Refusal, Why};
 use crate::otlp::Signal;
@@ -52,11 +52,20 @@ const PATHS: [(&str, &str, Signal); 3] = [
 
 impl Asked {
     /// Reads a head, or says why the body need not be read.
-    pub fn read(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Asked, Refused> {
+    pub fn read(version: Version, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Asked, Refused> {
         let content_type = content_type(headers);
         let form = form_of(content_type);
         let refuse = |why, message: String| Err((form, Refusal::new(why, message)));
         if form == Some(Form::Grpc) {
+            if version < Version::HTTP_2 {
+                // The answer to gRPC ends in trailers, which such a client would not see.
+                let message =
+                    format!("gRPC needs HTTP/2, and this is {version:?}: send application/x-protobuf instead");
+                return Err((None, Refusal::new(Why::ContentType, message)));
+            }
+            if method != Method::POST {
+                return refuse(Why::Method, format!("{method} is not allowed here, only POST"));
+            }
             if uri.path() == HEALTH_PATH {
                 return Ok(Asked::Health);
             }
@@ -65,6 +74,10 @@ impl Asked {
             };
             let encoding = grpc_encoding(headers).map_err(|refusal| (form, refusal))?;
             return Ok(Asked::Export(Head { signal: *signal, form: Form::Grpc, encoding }));
+        }
+        if uri.path() == HEALTH_PATH || PATHS.iter().any(|(_, path, _)| *path == uri.path()) {
+            let message = format!("{}: this is a gRPC path, which takes application/grpc", found(content_type));
+            return refuse(Why::ContentType, message);
         }
         let path = uri.path().strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(uri.path());
         let Some((_, _, signal)) = PATHS.iter().find(|(known, _, _)| *known == path) else {
@@ -77,15 +90,8 @@ impl Asked {
             return refuse(Why::Method, format!("{method} is not allowed here, only POST"));
         }
         let Some(known) = form else {
-            let found = if content_type.is_empty() {
-                "no content type".to_owned()
-            } else {
-                format!("content type `{content_type}`")
-            };
-            return refuse(
-                Why::ContentType,
-                format!("{found}: OTLP is application/x-protobuf or application/json, or application/grpc for gRPC"),
-            );
+            let wanted = "OTLP is application/x-protobuf or application/json, or application/grpc for gRPC";
+            return refuse(Why::ContentType, format!("{}: {wanted}", found(content_type)));
         };
         let encoding = http_encoding(headers).map_err(|refusal| (form, refusal))?;
         Ok(Asked::Export(Head { signal: *signal, form: known, encoding }))
@@ -95,6 +101,10 @@ impl Asked {
 fn content_type(headers: &HeaderMap) -> &str {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split_once(';').map_or(value, |(value, _)| value).trim()
+}
+
+fn found(content_type: &str) -> String {
+    if content_type.is_empty() { "no content type".to_owned() } else { format!("content type `{content_type}`") }
 }
 
 fn form_of(content_type: &str) -> Option<Form> {
@@ -167,7 +177,16 @@ mod tests {
         for (name, value) in headers {
             map.append(http::HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
         }
-        match Asked::read(&method.parse().unwrap(), &path.parse().unwrap(), &map) {
+        check_in(Version::HTTP_2, method, path, &map)
+    }
+
+    fn check_in(
+        version: Version,
+        method: &str,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Result<(Signal, Form, Option<Encoding>), Why> {
+        match Asked::read(version, &method.parse().unwrap(), &path.parse().unwrap(), headers) {
             Ok(Asked::Export(head)) => Ok((head.signal, head.form, head.encoding)),
             Ok(asked) => panic!("{asked:?}"),
             Err((_, refusal)) => Err(refusal.why),
@@ -185,6 +204,8 @@ mod tests {
         assert_eq!(check("POST", "/v1/traces", &[protobuf, ("content-encoding", " GZIP ")]), gzip);
         assert_eq!(check("POST", "/v1/traces", &[protobuf, ("content-encoding", "identity, gzip")]), gzip);
         assert_eq!(check("POST", "/v1/traces", &[protobuf, ("content-encoding", "")]), plain);
+        let lines = [protobuf, ("content-encoding", "identity"), ("content-encoding", "gzip")];
+        assert_eq!(check("POST", "/v1/traces", &lines), gzip, "several lines are one list");
         assert_eq!(
             check("POST", "/v1/logs", &[("content-type", "application/json")]),
             Ok((Signal::Logs, Form::Json, None))
@@ -208,6 +229,19 @@ mod tests {
         );
         assert_eq!(check("POST", path, &[grpc, ("grpc-encoding", "br")]), Err(Why::ContentEncoding));
         assert_eq!(check("POST", "/a.B/C", &[grpc]), Err(Why::Path));
-        assert_eq!(check("POST", path, &[("content-type", "application/grpc+json")]), Err(Why::Path));
+        assert_eq!(check("GET", path, &[grpc]), Err(Why::Method));
+        for other in ["application/grpc+json", "application/grpc-web", "application/x-protobuf", "application/json"] {
+            assert_eq!(check("POST", path, &[("content-type", other)]), Err(Why::ContentType), "{other}");
+            assert_eq!(check("POST", HEALTH_PATH, &[("content-type", other)]), Err(Why::ContentType), "{other}");
+        }
+        assert_eq!(check("POST", path, &[]), Err(Why::ContentType));
+    }
+
+    #[test]
+    fn grpc_over_http1_is_refused_because_its_status_would_be_lost() {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, "application/grpc".parse().unwrap());
+        let path = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
+        assert_eq!(check_in(Version::HTTP_11, "POST", path, &headers), Err(Why::ContentType));
     }
 }

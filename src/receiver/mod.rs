@@ -116,21 +116,24 @@ fn address_faults(listen: &Located<Vec<Located<String>>>) -> Vec<Fault> {
         let fault = Fault::at(listen.place, "`listen` is empty: no telemetry would ever come");
         faults.push(fault.hint("leave it out to listen on 0.0.0.0:4317 and 0.0.0.0:4318"));
     }
-    let mut known: Vec<SocketAddr> = Vec::new();
-    for address in &listen.value {
-        match address.value.parse::<SocketAddr>() {
-            Err(_) => faults.push(
-                Fault::at(address.place, format!("`{address}` is no address to listen on"))
-                    .hint("an IP address and a port, such as 0.0.0.0:4318"),
-            ),
-            // Port 0 is a free one, another each time.
-            Ok(parsed) if parsed.port() != 0 && known.contains(&parsed) => {
-                faults.push(Fault::at(address.place, format!("`{address}` is listened on already")));
-            }
-            Ok(parsed) => known.push(parsed),
+    for (row, address) in listen.value.iter().enumerate() {
+        if address.value.parse::<SocketAddr>().is_err() {
+            let fault = Fault::at(address.place, format!("`{address}` is no address to listen on"));
+            faults.push(fault.hint("an IP address and a port, such as 0.0.0.0:4318"));
+        } else if let Some(earlier) = listen.value[..row].iter().find(|earlier| clash(&earlier.value, &address.value)) {
+            let fault = Fault::at(address.place, format!("`{address}` is listened on already"));
+            faults.push(fault.hint(format!("`{earlier}` covers it: leave one of the two out")));
         }
     }
     faults
+}
+
+/// Whether two addresses cannot be listened on at once: one port of one address, or of all addresses of its kind. Port 0
+/// is a free one, another each time.
+pub fn clash(one: &str, other: &str) -> bool {
+    let (Ok(one), Ok(other)) = (one.parse::<SocketAddr>(), other.parse::<SocketAddr>()) else { return false };
+    let all = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() != 0 && one.port() == other.port() && one.is_ipv4() == other.is_ipv4() && (all || one.ip() == other.ip())
 }
 
 /// The bound sockets of the OTLP receiver.
@@ -222,8 +225,9 @@ async fn serve(listener: TcpListener, door: Arc<Door>, places: Arc<Semaphore>, s
 
 fn server() -> auto::Builder<TokioExecutor> {
     let mut server = auto::Builder::new(TokioExecutor::new());
-    // The clocks of HTTP/1 are those of `PatientStream`.
-    server.http1().timer(TokioTimer::new()).header_read_timeout(None).pipeline_flush(true);
+    // The clocks of HTTP/1 are those of `PatientStream`. No `pipeline_flush`: it holds an answer back while there are bytes
+    // that were not read, and a head that is refused (431) is never read.
+    server.http1().timer(TokioTimer::new()).header_read_timeout(None);
     server
         .http2()
         .timer(TokioTimer::new())

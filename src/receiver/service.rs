@@ -29,7 +29,7 @@ impl Door {
     pub async fn answer(&self, request: Request<Incoming>) -> Response<AnswerBody> {
         let vitals = &self.gateway.vitals;
         let (parts, body) = request.into_parts();
-        let head = match Asked::read(&parts.method, &parts.uri, &parts.headers) {
+        let head = match Asked::read(parts.version, &parts.method, &parts.uri, &parts.headers) {
             Ok(Asked::Export(head)) => head,
             Ok(Asked::Options) => return answer::options(),
             Ok(Asked::Health) => return self.health(body).await,
@@ -79,7 +79,7 @@ impl Door {
         self.gateway.vitals.bytes_received.add(bytes.len() as u64);
         let mut encoding = head.encoding;
         if head.form == Form::Grpc {
-            (bytes, encoding) = grpc::unframe(bytes, encoding)?;
+            (bytes, encoding) = grpc::unframe(bytes, encoding, self.body_bytes_max)?;
         }
         let raw = Raw { signal: head.signal, form: head.form, encoding, bytes };
         let (gateway, bytes_max) = (Arc::clone(&self.gateway), self.body_bytes_max);

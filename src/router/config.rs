@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use crate::stdx::fault::Fault;
-use crate::stdx::located::Located;
+use crate::stdx::located::{Located, WRITTEN};
 use crate::stdx::nearest::nearest;
 
 /// The rules as written.
@@ -31,8 +31,18 @@ pub struct RouteConfig {
     pub continues: bool,
 }
 
+impl RouteConfig {
+    /// Whether it takes for good all that a later route would match. Recognised where the later conditions are the same
+    /// or narrower by their form; a `false` proves nothing.
+    pub(super) fn shadows(&self, later: &RouteConfig) -> bool {
+        let everything = Condition::default();
+        let (wide, narrow) = (self.when.as_ref(), later.when.as_ref());
+        !self.continues && wide.unwrap_or(&everything).covers(narrow.unwrap_or(&everything))
+    }
+}
+
 /// What must hold; all keys together.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Condition {
     /// `traces`, `metrics`, `logs`.
@@ -60,17 +70,65 @@ pub struct Condition {
     pub not: Option<Box<Condition>>,
 }
 
+impl Condition {
+    /// Whether it holds wherever the other one does.
+    fn covers(&self, narrow: &Condition) -> bool {
+        let Condition { signal, service, name, kind, status, severity, exception, duration, .. } = self;
+        let fields = [
+            (signal, &narrow.signal),
+            (service, &narrow.service),
+            (name, &narrow.name),
+            (kind, &narrow.kind),
+            (status, &narrow.status),
+            (severity, &narrow.severity),
+            (duration, &narrow.duration),
+        ];
+        let field_covers = |(wide, narrow): (&Option<Located<Match>>, &Option<Located<Match>>)| match (wide, narrow) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(wide), Some(narrow)) => wide.value.covers(&narrow.value),
+        };
+        let by_name = |wide: &Option<Matches>, narrow: &Option<Matches>| {
+            let narrow = narrow.as_ref().map_or(&[][..], |Matches(list)| list);
+            wide.iter().flat_map(|Matches(list)| list).all(|(name, wide)| {
+                narrow.iter().any(|(other, narrow)| name == other && wide.value.covers(&narrow.value))
+            })
+        };
+        fields.into_iter().all(field_covers)
+            && exception.is_none_or(|wanted| narrow.exception == Some(wanted))
+            && by_name(&self.attributes, &narrow.attributes)
+            && by_name(&self.resource, &narrow.resource)
+            && self.all.iter().flatten().all(|wide| wide.covers(narrow))
+            && self.any.as_ref().is_none_or(|wide| {
+                let covered = |narrow: &Condition| wide.iter().any(|wide| wide.covers(narrow));
+                covered(narrow) || narrow.any.as_ref().is_some_and(|narrow| narrow.iter().all(covered))
+            })
+            && self.not.as_ref().is_none_or(|wide| narrow.not.as_ref().is_some_and(|narrow| narrow.covers(wide)))
+    }
+}
+
 /// Attribute names, each with what its value must be.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Matches(pub Vec<(String, Located<Match>)>);
 
 /// What a value must be.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub enum Match {
     /// Equal to one of these.
     OneOf(Vec<Located<Scalar>>),
     /// All operators that are given must hold.
     Operators(Vec<(Operator, Located<Match>)>),
+}
+
+impl Match {
+    /// Whether every value that is what the other one wants is what this one wants.
+    fn covers(&self, narrow: &Match) -> bool {
+        match (self, narrow) {
+            (Match::OneOf(wide), Match::OneOf(narrow)) => narrow.iter().all(|value| wide.contains(value)),
+            (Match::Operators(wide), Match::Operators(narrow)) => wide.iter().all(|one| narrow.contains(one)),
+            _ => false,
+        }
+    }
 }
 
 /// How a value is compared with the operand.
@@ -118,39 +176,59 @@ pub struct Scalar {
     pub number: Option<f64>,
 }
 
+impl Scalar {
+    fn word(text: &str) -> Self {
+        Scalar { text: text.to_owned(), number: None }
+    }
+
+    fn flag(flag: bool) -> Self {
+        Scalar::word(if flag { "true" } else { "false" })
+    }
+}
+
+/// A number as it is written and as it reads.
+struct Number;
+
+impl<'de> Visitor<'de> for Number {
+    type Value = Scalar;
+
+    fn expecting(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        out.write_str("a number as it is written")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar, A::Error> {
+        match map.next_entry::<String, f64>()? {
+            Some((text, number)) => Ok(Scalar { text, number: Some(number) }),
+            None => Err(A::Error::invalid_length(0, &self)),
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct ScalarVisitor;
 
-        impl Visitor<'_> for ScalarVisitor {
+        impl<'de> Visitor<'de> for ScalarVisitor {
             type Value = Scalar;
 
             fn expecting(&self, out: &mut fmt::Formatter) -> fmt::Result {
                 out.write_str("a word, a number, true or false")
             }
 
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, number: D) -> Result<Scalar, D::Error> {
+                number.deserialize_map(Number)
+            }
+
             fn visit_bool<E: Error>(self, flag: bool) -> Result<Scalar, E> {
-                self.visit_str(if flag { "true" } else { "false" })
-            }
-
-            fn visit_i64<E: Error>(self, number: i64) -> Result<Scalar, E> {
-                Ok(Scalar { text: number.to_string(), number: Some(number as f64) })
-            }
-
-            fn visit_u64<E: Error>(self, number: u64) -> Result<Scalar, E> {
-                Ok(Scalar { text: number.to_string(), number: Some(number as f64) })
-            }
-
-            fn visit_f64<E: Error>(self, number: f64) -> Result<Scalar, E> {
-                Ok(Scalar { text: number.to_string(), number: Some(number) })
+                Ok(Scalar::flag(flag))
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Scalar, E> {
-                Ok(Scalar { text: text.to_owned(), number: None })
+                Ok(Scalar::word(text))
             }
         }
 
-        deserializer.deserialize_any(ScalarVisitor)
+        deserializer.deserialize_newtype_struct(WRITTEN, ScalarVisitor)
     }
 }
 
@@ -158,8 +236,8 @@ impl<'de> Deserialize<'de> for Match {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct MatchVisitor;
 
-        fn equal<E>(text: impl Into<String>, number: Option<f64>) -> Result<Match, E> {
-            Ok(Match::OneOf(vec![Located::nowhere(Scalar { text: text.into(), number })]))
+        fn equal(scalar: Scalar) -> Match {
+            Match::OneOf(vec![Located::nowhere(scalar)])
         }
 
         impl<'de> Visitor<'de> for MatchVisitor {
@@ -169,24 +247,16 @@ impl<'de> Deserialize<'de> for Match {
                 out.write_str("a value, a list of values, or a map of operators such as `glob`, `regex`, `at_least`")
             }
 
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, number: D) -> Result<Match, D::Error> {
+                number.deserialize_map(Number).map(equal)
+            }
+
             fn visit_bool<E: Error>(self, flag: bool) -> Result<Match, E> {
-                equal(if flag { "true" } else { "false" }, None)
-            }
-
-            fn visit_i64<E: Error>(self, number: i64) -> Result<Match, E> {
-                equal(number.to_string(), Some(number as f64))
-            }
-
-            fn visit_u64<E: Error>(self, number: u64) -> Result<Match, E> {
-                equal(number.to_string(), Some(number as f64))
-            }
-
-            fn visit_f64<E: Error>(self, number: f64) -> Result<Match, E> {
-                equal(number.to_string(), Some(number))
+                Ok(equal(Scalar::flag(flag)))
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Match, E> {
-                equal(text, None)
+                Ok(equal(Scalar::word(text)))
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Match, A::Error> {
@@ -213,7 +283,7 @@ impl<'de> Deserialize<'de> for Match {
             }
         }
 
-        deserializer.deserialize_any(MatchVisitor)
+        deserializer.deserialize_newtype_struct(WRITTEN, MatchVisitor)
     }
 }
 

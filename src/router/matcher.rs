@@ -3,7 +3,6 @@
 //! A value of another type is no match, never an error: a rule cannot drop anything. Numbers compare by value whether
 //! the sender wrote an integer or a double; a word in the rule that looks like a number also equals the text of it.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::ops::RangeInclusive;
 
@@ -40,6 +39,8 @@ pub(super) enum Matcher {
 pub(super) enum Operand {
     Value(Scalar),
     Numbers(RangeInclusive<f64>, String),
+    /// A word, and the one that it replaced in the conventions.
+    Words([Scalar; 2]),
 }
 
 impl Operand {
@@ -48,13 +49,16 @@ impl Operand {
         match self {
             Operand::Value(scalar) => Matcher::OneOf(vec![scalar]),
             Operand::Numbers(range, word) => Matcher::Within(range, word),
+            Operand::Words(scalars) => Matcher::OneOf(scalars.into()),
         }
     }
 
     /// The bound that an operator takes from it.
     fn bound(&self, operator: Operator) -> Option<f64> {
         match self {
-            Operand::Value(scalar) => scalar.number.or_else(|| scalar.text.parse().ok()),
+            Operand::Value(scalar) | Operand::Words([scalar, _]) => {
+                scalar.number.or_else(|| scalar.text.parse().ok()).filter(|bound| !bound.is_nan())
+            }
             Operand::Numbers(range, _) if matches!(operator, Operator::AtLeast | Operator::Below) => {
                 Some(*range.start())
             }
@@ -64,17 +68,18 @@ impl Operand {
 
     fn text(&self) -> &str {
         match self {
-            Operand::Value(scalar) => &scalar.text,
+            Operand::Value(scalar) | Operand::Words([scalar, _]) => &scalar.text,
             Operand::Numbers(_, word) => word,
         }
     }
 }
 
 /// How the operands of a field are read: as plain values, or in a field's own words (severities, durations).
-pub(super) type ReadOperand<'a> = &'a dyn Fn(&Scalar) -> Result<Operand, String>;
+/// A fault comes without its place.
+pub(super) type ReadOperand<'a> = &'a dyn Fn(&Scalar) -> Result<Operand, Fault>;
 
 /// Operands as they are.
-pub(super) fn plain(scalar: &Scalar) -> Result<Operand, String> {
+pub(super) fn plain(scalar: &Scalar) -> Result<Operand, Fault> {
     Ok(Operand::Value(scalar.clone()))
 }
 
@@ -82,17 +87,25 @@ impl Matcher {
     pub(super) fn compile(wanted: &Located<Match>, read: ReadOperand<'_>, faults: &mut Vec<Fault>) -> Matcher {
         let operand = |scalar: &Located<Scalar>, faults: &mut Vec<Fault>| {
             let place = if scalar.place == Place::NONE { wanted.place } else { scalar.place };
-            read(&scalar.value).unwrap_or_else(|message| {
-                faults.push(Fault::at(place, message));
+            read(&scalar.value).unwrap_or_else(|fault| {
+                faults.push(Fault { place, ..fault });
                 Operand::Value(scalar.value.clone())
             })
         };
         let operators = match &wanted.value {
             Match::OneOf(scalars) => {
+                if scalars.is_empty() {
+                    let fault = Fault::at(wanted.place, "an empty list matches nothing");
+                    faults.push(fault.hint("list the values that are wanted, or leave the condition out"));
+                }
                 return Matcher::any(scalars.iter().map(|scalar| operand(scalar, faults)));
             }
             Match::Operators(operators) => operators,
         };
+        if operators.is_empty() {
+            let fault = Fault::at(wanted.place, "no operator: this says nothing");
+            faults.push(fault.hint("say what is wanted, such as `{ exists: true }`, or leave the condition out"));
+        }
         let mut all: Vec<Matcher> =
             operators.iter().filter_map(|(operator, value)| compile_operator(*operator, value, read, faults)).collect();
         if all.len() == 1 { all.remove(0) } else { Matcher::All(all) }
@@ -116,27 +129,25 @@ impl Matcher {
         if others.len() == 1 { others.remove(0) } else { Matcher::Any(others) }
     }
 
-    /// Whether a value, or its absence, is what is wanted.
-    pub(super) fn holds(&self, value: Option<Value<'_>>) -> bool {
+    /// Whether a value is what is wanted. None is absence; of several, which are forms of the same, one has to be it.
+    pub(super) fn holds(&self, forms: &[Value<'_>]) -> bool {
+        let any = |holds: &dyn Fn(Value<'_>) -> bool| forms.iter().any(|form| any_element(*form, holds));
         match self {
-            Matcher::OneOf(scalars) => value
-                .is_some_and(|value| any_element(value, &|value| scalars.iter().any(|scalar| equals(scalar, value)))),
-            Matcher::Within(range, _) => value.and_then(Value::as_f64).is_some_and(|number| range.contains(&number)),
-            Matcher::Any(matchers) => matchers.iter().any(|matcher| matcher.holds(value)),
-            Matcher::Pattern { regex, .. } => {
-                value.is_some_and(|value| any_element(value, &|value| regex.is_match(&as_text(value))))
-            }
-            Matcher::Range { operator, bound, .. } => {
-                value.and_then(Value::as_f64).is_some_and(|number| match operator {
+            Matcher::OneOf(scalars) => any(&|value| scalars.iter().any(|scalar| equals(scalar, value))),
+            Matcher::Within(range, _) => any(&|value| value.as_f64().is_some_and(|number| range.contains(&number))),
+            Matcher::Any(matchers) => matchers.iter().any(|matcher| matcher.holds(forms)),
+            Matcher::Pattern { regex, .. } => any(&|value| regex.is_match(&value.to_text())),
+            Matcher::Range { operator, bound, .. } => any(&|value| {
+                value.as_f64().is_some_and(|number| match operator {
                     Operator::AtLeast => number >= *bound,
                     Operator::Above => number > *bound,
                     Operator::AtMost => number <= *bound,
                     _ => number < *bound,
                 })
-            }
-            Matcher::Exists(wanted) => value.is_some() == *wanted,
-            Matcher::Not(matcher) => !matcher.holds(value),
-            Matcher::All(matchers) => matchers.iter().all(|matcher| matcher.holds(value)),
+            }),
+            Matcher::Exists(wanted) => forms.is_empty() != *wanted,
+            Matcher::Not(matcher) => !matcher.holds(forms),
+            Matcher::All(matchers) => matchers.iter().all(|matcher| matcher.holds(forms)),
         }
     }
 }
@@ -174,7 +185,8 @@ fn compile_operator(
                     // The last line of a regex error says what is wrong; the others draw a picture of the pattern.
                     let error = error.to_string();
                     let reason = error.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-                    faults.push(Fault::at(value.place, format!("`{written}` is no regular expression: {reason}")));
+                    let fault = Fault::at(value.place, format!("`{written}` is no regular expression: {reason}"));
+                    faults.push(fault.hint("for `*` and `?` as in file names there is `glob`"));
                     return None;
                 }
             }
@@ -182,8 +194,8 @@ fn compile_operator(
         Operator::AtLeast | Operator::Above | Operator::AtMost | Operator::Below => {
             let operand = match read(single()?) {
                 Ok(operand) => operand,
-                Err(message) => {
-                    faults.push(Fault::at(value.place, message));
+                Err(fault) => {
+                    faults.push(Fault { place: value.place, ..fault });
                     return None;
                 }
             };
@@ -217,10 +229,6 @@ fn any_element(value: Value<'_>, holds: &dyn Fn(Value<'_>) -> bool) -> bool {
         Value::Array(array) => array.iter().any(holds),
         value => holds(value),
     }
-}
-
-fn as_text(value: Value<'_>) -> Cow<'_, str> {
-    value.to_text()
 }
 
 fn equals(scalar: &Scalar, value: Value<'_>) -> bool {

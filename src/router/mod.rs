@@ -25,6 +25,9 @@ use predicate::{GroupFacts, ItemFacts, Predicate, Slots};
 /// How many exporters a gateway may have: one bit each in an [`ExporterSet`].
 pub const EXPORTERS_MAX: usize = 64;
 
+/// What `explain` and metrics call the end of the rules.
+const DEFAULT: &str = "default";
+
 /// The compiled rules.
 #[derive(Debug)]
 pub struct Router {
@@ -63,27 +66,38 @@ impl Router {
         let mut faults = Vec::new();
         let (mut item_slots, mut resource_slots) = (Slots::default(), Slots::default());
         let mut routes: Vec<Route> = Vec::new();
-        let mut closed_by: Option<&str> = None;
-        for route in &config.routes {
+        for (row, route) in config.routes.iter().enumerate() {
             let name = &route.name.value;
+            if name.is_empty() || name == DEFAULT {
+                let message = format!("a route cannot have the name `{name}`");
+                let hint =
+                    "say what it is for: metrics and `explain` name it, and `default` is what no route has taken";
+                faults.push(Fault::at(route.name.place, message).hint(hint));
+            }
             if routes.iter().any(|earlier| earlier.name == *name) {
                 faults.push(
                     Fault::at(route.name.place, format!("route `{name}` is defined twice"))
                         .hint("give each route a name of its own: metrics and `explain` name it"),
                 );
             }
-            if let Some(earlier) = closed_by {
-                faults.push(
-                    Fault::at(
-                        route.name.place,
-                        format!("route `{name}` can never match: `{earlier}` takes everything"),
-                    )
-                    .hint("move it up, or give the earlier route a `when` or `continue: true`"),
-                );
-            }
+            let faults_before = faults.len();
             let predicate = Predicate::compile(route.when.as_ref(), &mut item_slots, &mut resource_slots, &mut faults);
-            if predicate.is_always() && !route.continues {
-                closed_by.get_or_insert(name);
+            // What is wrong already needs no second complaint.
+            let is_sound = faults.len() == faults_before;
+            if is_sound && predicate.is_plain() == Some(false) {
+                let fault = Fault::at(route.name.place, format!("route `{name}` can never match"));
+                faults.push(fault.hint("its `when` holds for nothing"));
+            }
+            let mut closing = config.routes[..row].iter().zip(&routes).filter(|(earlier, _)| !earlier.continues);
+            if let Some((_, earlier)) = closing.find(|(_, earlier)| earlier.predicate.is_plain() == Some(true)) {
+                let message = format!("route `{name}` can never match: `{}` takes everything", earlier.name);
+                let fault = Fault::at(route.name.place, message);
+                faults.push(fault.hint("move it up, or give the earlier route a `when` or `continue: true`"));
+            } else if is_sound && let Some(earlier) = config.routes[..row].iter().find(|earlier| earlier.shadows(route))
+            {
+                let message = format!("route `{name}` can never match: `{}` takes all that it would", earlier.name);
+                let fault = Fault::at(route.name.place, message);
+                faults.push(fault.hint("move it up, or give the earlier route `continue: true`"));
             }
             routes.push(Route {
                 name: name.clone(),
@@ -183,7 +197,7 @@ impl Router {
         self.routes
             .iter()
             .map(|route| (route.name.as_str(), route.matched.load(Ordering::Relaxed)))
-            .chain([("default", self.unmatched.load(Ordering::Relaxed))])
+            .chain([(DEFAULT, self.unmatched.load(Ordering::Relaxed))])
     }
 
     /// Says for every item of a batch what each rule made of it; rules behind a final match were not asked.
@@ -216,7 +230,7 @@ impl Router {
             }
         }
         explained.push(Explained {
-            route: "default".to_owned(),
+            route: DEFAULT.to_owned(),
             matched: true,
             because: "no route before it was final".to_owned(),
         });

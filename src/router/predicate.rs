@@ -2,68 +2,161 @@
 
 use crate::otlp::log::SEVERITIES;
 use crate::otlp::metric::MetricKind;
+use crate::otlp::semconv::{Reading, Vocabulary, other_metric_name};
 use crate::otlp::span::{SpanKind, StatusCode};
 use crate::otlp::{Attributes, Group, Item, Key, Signal, Value};
 use crate::stdx::fault::Fault;
-use crate::stdx::located::Located;
+use crate::stdx::located::{Located, Place};
 use crate::stdx::nearest::nearest;
 use crate::stdx::units::Interval;
 
 use super::config::{Condition, Match, Matches, Scalar};
 use super::matcher::{Matcher, Operand, plain};
 
-/// Attribute names that rules ask for, each with a slot; old and present names of the conventions share one.
+/// Attributes that rules ask for, each with a slot.
 #[derive(Debug, Default)]
-pub(super) struct Slots {
-    names: Vec<Slot>,
-}
+pub(super) struct Slots(Vec<Slot>);
 
+/// One attribute by the name in the rule: old and present names of the conventions are one to a rule.
 #[derive(Debug)]
 struct Slot {
     /// As written in the rule.
     written: String,
-    /// Set where the conventions know the name.
-    key: Option<Key>,
+    /// The names that it may come by, in the order in which to look, each with how its value is read.
+    names: Vec<(String, How)>,
+    /// What the written name was split into, for where none of the names is there.
+    parts: Option<Parts>,
+}
+
+/// How the value of a name becomes what the rule speaks of.
+#[derive(Debug, Clone, Copy)]
+enum How {
+    Read(Reading),
+    /// A present word in the vocabulary of old that the rule was written in.
+    Old(Vocabulary),
+}
+
+/// An old attribute that is two at present.
+#[derive(Debug, Clone, Copy)]
+enum Parts {
+    /// `path?query`
+    Target,
+    /// `host:port`, or `host` alone where the port goes without saying.
+    Host,
 }
 
 impl Slots {
-    fn of(&mut self, name: &str) -> usize {
-        // An old name in a rule means the same attribute as the present one, except where the old one was split.
-        let key = Key::of(name).filter(|key| {
-            key.name() == name || key.old_names().iter().any(|(old, reading)| *old == name && reading.is_same())
-        });
-        let slot = Slot { written: key.map_or_else(|| name.to_owned(), |key| key.name().to_owned()), key };
-        self.names.iter().position(|known| known.written == slot.written).unwrap_or_else(|| {
-            self.names.push(slot);
-            self.names.len() - 1
+    fn of(&mut self, written: &str) -> usize {
+        self.0.iter().position(|known| known.written == written).unwrap_or_else(|| {
+            self.0.push(Slot::new(written));
+            self.0.len() - 1
         })
     }
 
     /// Finds all slots' values in one walk over the attributes.
     fn fill<'a>(&self, attributes: &Attributes<'a>) -> Vec<Option<Value<'a>>> {
-        let mut values = vec![None; self.names.len()];
+        let mut values = vec![None; self.0.len()];
         if values.is_empty() {
             return values;
         }
-        let mut ranks = vec![usize::MAX; self.names.len()];
+        let mut ranks = vec![usize::MAX; self.0.len()];
         for (name, value) in attributes.iter() {
-            for (at, slot) in self.names.iter().enumerate() {
-                let found = if name == slot.written {
-                    Some((0, Some(value)))
-                } else if let Some(key) = slot.key {
-                    let old = key.old_names().iter().position(|(old, _)| *old == name);
-                    old.map(|rank| (rank + 1, key.old_names()[rank].1.read(value)))
-                } else {
-                    None
-                };
-                if let Some((rank, Some(value))) = found
-                    && rank < ranks[at]
-                {
-                    (ranks[at], values[at]) = (rank, Some(value));
-                }
+            for (at, slot) in self.0.iter().enumerate() {
+                slot.look_at(name, value, &mut ranks[at], &mut values[at]);
             }
         }
         values
+    }
+}
+
+impl Slot {
+    fn new(written: &str) -> Self {
+        let mut slot = Slot { written: written.to_owned(), names: Vec::new(), parts: None };
+        let present = Key::of(written).filter(|key| key.name() == written);
+        let successors: Vec<(Key, Reading)> = match present {
+            Some(key) => vec![(key, Reading::Same)],
+            None => Key::successors(written).collect(),
+        };
+        // The present name counts where both are there; what the rule says to the letter comes next.
+        for (key, reading) in &successors {
+            match reading {
+                Reading::Same => slot.add(key.name(), How::Read(Reading::Same)),
+                Reading::Value(vocabulary) => slot.add(key.name(), How::Old(vocabulary)),
+                Reading::Path | Reading::Query => slot.parts = Some(Parts::Target),
+                Reading::Host | Reading::Port => slot.parts = Some(Parts::Host),
+            }
+        }
+        slot.add(written, How::Read(Reading::Same));
+        // Other old names stand for it as well, where it is plain which attribute is meant.
+        if let [(key, Reading::Same)] = successors[..] {
+            for (old, reading) in key.old_names() {
+                slot.add(old, How::Read(*reading));
+            }
+        }
+        slot
+    }
+
+    fn add(&mut self, name: &str, how: How) {
+        if self.names.iter().all(|(known, _)| known != name) {
+            self.names.push((name.to_owned(), how));
+        }
+    }
+
+    /// The words that were replaced when the attribute was renamed.
+    fn vocabulary(&self) -> Vocabulary {
+        let vocabulary = self.names.iter().find_map(|(_, how)| match how {
+            How::Old(vocabulary) | How::Read(Reading::Value(vocabulary)) => Some(*vocabulary),
+            How::Read(_) => None,
+        });
+        vocabulary.unwrap_or_default()
+    }
+
+    /// Takes an attribute's value if it is the best so far.
+    #[inline]
+    fn look_at<'a>(&self, name: &str, value: Value<'a>, best: &mut usize, found: &mut Option<Value<'a>>) {
+        if let Some(rank) = self.names.iter().position(|(known, _)| known == name)
+            && rank < *best
+            && let Some(value) = self.names[rank].1.read(value)
+        {
+            (*best, *found) = (rank, Some(value));
+        }
+    }
+
+    fn find<'a>(&self, attributes: &Attributes<'a>) -> Option<Value<'a>> {
+        let (mut best, mut found) = (usize::MAX, None);
+        for (name, value) in attributes.iter() {
+            self.look_at(name, value, &mut best, &mut found);
+        }
+        found
+    }
+
+    /// Whether a value, or what is put together from its parts, is what is wanted.
+    fn holds(&self, matcher: &Matcher, found: Option<Value<'_>>, attributes: &Attributes<'_>) -> bool {
+        let (None, Some(parts)) = (found, self.parts) else { return matcher.holds(found.as_slice()) };
+        let (first, second, separator) = match parts {
+            Parts::Target => (Key::UrlPath, Key::UrlQuery, '?'),
+            Parts::Host => (Key::ServerAddress, Key::ServerPort, ':'),
+        };
+        let Some(first) = attributes.get(first.name()) else { return matcher.holds(&[]) };
+        let second = attributes.get(second.name()).map(Value::to_text).filter(|text| !text.is_empty());
+        let Some(second) = second else { return matcher.holds(&[first]) };
+        let joined = format!("{}{separator}{second}", first.to_text());
+        match parts {
+            Parts::Target => matcher.holds(&[Value::Str(&joined)]),
+            Parts::Host => matcher.holds(&[first, Value::Str(&joined)]),
+        }
+    }
+}
+
+impl How {
+    fn read(self, value: Value<'_>) -> Option<Value<'_>> {
+        match self {
+            How::Read(reading) => reading.read(value),
+            How::Old(vocabulary) => {
+                let old = vocabulary.iter().find(|(_, present)| value.as_str() == Some(present));
+                Some(old.map_or(value, |(old, _)| Value::Str(old)))
+            }
+        }
     }
 }
 
@@ -71,13 +164,16 @@ impl Slots {
 pub(super) struct GroupFacts<'a> {
     signal: Signal,
     service: &'a str,
+    attributes: Attributes<'a>,
     resource: Vec<Option<Value<'a>>>,
+    slots: &'a Slots,
 }
 
 impl<'a> GroupFacts<'a> {
-    pub(super) fn new(signal: Signal, group: &Group<'a>, slots: &Slots) -> Self {
-        let resource = slots.fill(&group.resource.attributes);
-        GroupFacts { signal, service: group.resource.service_name(), resource }
+    pub(super) fn new(signal: Signal, group: &Group<'a>, slots: &'a Slots) -> Self {
+        let attributes = group.resource.attributes;
+        let resource = slots.fill(&attributes);
+        GroupFacts { signal, service: group.resource.service_name(), attributes, resource, slots }
     }
 }
 
@@ -85,19 +181,35 @@ impl<'a> GroupFacts<'a> {
 pub(super) struct ItemFacts<'a> {
     group: &'a GroupFacts<'a>,
     item: &'a Item<'a>,
-    /// Of a metric: one list a data point. Of others: one list.
-    attributes: Vec<Vec<Option<Value<'a>>>>,
+    slots: &'a Slots,
+    /// Of a span or log record, one a slot. A metric may have a million points: they are looked at one by one.
+    attributes: Vec<Option<Value<'a>>>,
 }
 
 impl<'a> ItemFacts<'a> {
-    pub(super) fn new(group: &'a GroupFacts<'a>, item: &'a Item<'a>, slots: &Slots) -> Self {
+    pub(super) fn new(group: &'a GroupFacts<'a>, item: &'a Item<'a>, slots: &'a Slots) -> Self {
         let attributes = match item {
-            _ if slots.names.is_empty() => Vec::new(),
-            Item::Span(span) => vec![slots.fill(&span.attributes)],
-            Item::Log(log) => vec![slots.fill(&log.attributes)],
-            Item::Metric(metric) => metric.point_attributes().map(|point| slots.fill(&point)).collect(),
+            Item::Span(span) => slots.fill(&span.attributes),
+            Item::Log(log) => slots.fill(&log.attributes),
+            Item::Metric(_) => Vec::new(),
         };
-        ItemFacts { group, item, attributes }
+        ItemFacts { group, item, slots, attributes }
+    }
+
+    fn attribute_holds(&self, slot: usize, matcher: &Matcher) -> bool {
+        let at = &self.slots.0[slot];
+        match self.item {
+            Item::Span(span) => at.holds(matcher, self.attributes[slot], &span.attributes),
+            Item::Log(log) => at.holds(matcher, self.attributes[slot], &log.attributes),
+            Item::Metric(metric) => {
+                // A metric goes one way with all its points: a condition holds for it when it holds for each of them.
+                let mut points = metric.point_attributes().peekable();
+                if points.peek().is_none() {
+                    return matcher.holds(&[]);
+                }
+                points.all(|attributes| at.holds(matcher, at.find(&attributes), &attributes))
+            }
+        }
     }
 }
 
@@ -152,12 +264,14 @@ impl Predicate {
         field(duration, &read_duration, Predicate::Duration);
         all.extend(exception.map(Predicate::Exception));
         for (name, wanted) in attributes.iter().flat_map(|Matches(matches)| matches) {
-            let matcher = Matcher::compile(wanted, &plain, faults);
-            all.push(Predicate::Attribute { slot: item_slots.of(name), matcher });
+            let slot = item_slots.of(name);
+            let matcher = compile_attribute(wanted, &item_slots.0[slot], faults);
+            all.push(Predicate::Attribute { slot, matcher });
         }
         for (name, wanted) in resource.iter().flat_map(|Matches(matches)| matches) {
-            let matcher = Matcher::compile(wanted, &plain, faults);
-            all.push(Predicate::Resource { slot: resource_slots.of(name), matcher });
+            let slot = resource_slots.of(name);
+            let matcher = compile_attribute(wanted, &resource_slots.0[slot], faults);
+            all.push(Predicate::Resource { slot, matcher });
         }
         let mut inner = |conditions: &[Condition]| -> Vec<Predicate> {
             conditions
@@ -176,12 +290,20 @@ impl Predicate {
         if all.len() == 1 { all.remove(0) } else { Predicate::All(all) }
     }
 
-    /// Whether it holds for everything, whatever comes.
-    pub(super) fn is_always(&self) -> bool {
+    /// Whether it is plain without looking at anything: holding for everything, or for nothing.
+    pub(super) fn is_plain(&self) -> Option<bool> {
         match self {
-            Predicate::All(inner) => inner.iter().all(Predicate::is_always),
-            Predicate::Any(inner) => inner.iter().any(Predicate::is_always),
-            _ => false,
+            Predicate::All(inner) if inner.iter().any(|one| one.is_plain() == Some(false)) => Some(false),
+            Predicate::All(inner) => inner.iter().all(|one| one.is_plain() == Some(true)).then_some(true),
+            Predicate::Any(inner) if inner.iter().any(|one| one.is_plain() == Some(true)) => Some(true),
+            Predicate::Any(inner) => inner.iter().all(|one| one.is_plain() == Some(false)).then_some(false),
+            Predicate::Not(inner) => inner.is_plain().map(|held| !held),
+            Predicate::Signal(matcher) => {
+                let mut held = Signal::ALL.map(|signal| matcher.holds(&[Value::Str(signal.name())])).into_iter();
+                let first = held.next()?;
+                held.all(|other| other == first).then_some(first)
+            }
+            _ => None,
         }
     }
 
@@ -211,14 +333,16 @@ impl Predicate {
                 verdict
             }
             Predicate::Not(inner) => inner.of_group(facts).map(|held| !held),
-            Predicate::Signal(matcher) => Some(matcher.holds(Some(Value::Str(facts.signal.name())))),
-            Predicate::Service(matcher) => Some(matcher.holds(present(facts.service))),
-            Predicate::Resource { slot, matcher } => Some(matcher.holds(facts.resource[*slot])),
+            Predicate::Signal(matcher) => Some(matcher.holds(&[Value::Str(facts.signal.name())])),
+            Predicate::Service(matcher) => Some(matcher.holds(present(facts.service).as_slice())),
+            Predicate::Resource { slot, matcher } => {
+                Some(facts.slots.0[*slot].holds(matcher, facts.resource[*slot], &facts.attributes))
+            }
             // Only spans have a status and a duration, only logs a severity, only both of them exceptions.
             Predicate::Status(matcher) | Predicate::Duration(matcher) if facts.signal != Signal::Traces => {
-                Some(matcher.holds(None))
+                Some(matcher.holds(&[]))
             }
-            Predicate::Severity(matcher) if facts.signal != Signal::Logs => Some(matcher.holds(None)),
+            Predicate::Severity(matcher) if facts.signal != Signal::Logs => Some(matcher.holds(&[])),
             Predicate::Exception(wanted) if facts.signal == Signal::Metrics => Some(!wanted),
             _ => None,
         }
@@ -233,24 +357,24 @@ impl Predicate {
             Predicate::Signal(_) | Predicate::Service(_) | Predicate::Resource { .. } => {
                 self.of_group(facts.group).unwrap_or_default()
             }
-            Predicate::Attribute { slot, matcher } => match facts.attributes.as_slice() {
-                [] => matcher.holds(None),
-                // A metric goes one way with all its points: a condition holds for it when it holds for each of them.
-                lists => lists.iter().all(|values| matcher.holds(values[*slot])),
-            },
+            Predicate::Attribute { slot, matcher } => facts.attribute_holds(*slot, matcher),
             Predicate::Exception(wanted) => *wanted == tells_of_exception(facts.item),
-            Predicate::Name(matcher)
-            | Predicate::Kind(matcher)
+            Predicate::Name(matcher) => match facts.item {
+                Item::Metric(metric) if let Some(other) = other_metric_name(metric.name) => {
+                    matcher.holds(&[Value::Str(metric.name), Value::Str(other)])
+                }
+                item => matcher.holds(present(item.name()).as_slice()),
+            },
+            Predicate::Kind(matcher)
             | Predicate::Status(matcher)
             | Predicate::Severity(matcher)
-            | Predicate::Duration(matcher) => matcher.holds(self.value(facts.item)),
+            | Predicate::Duration(matcher) => matcher.holds(self.value(facts.item).as_slice()),
         }
     }
 
     /// What a condition on a field of the item looks at.
     fn value<'a>(&self, item: &Item<'a>) -> Option<Value<'a>> {
         match (self, item) {
-            (Predicate::Name(_), item) => present(item.name()),
             (Predicate::Kind(_), Item::Span(span)) => Some(Value::Str(span.kind.name())),
             (Predicate::Kind(_), Item::Metric(metric)) => Some(Value::Str(metric.kind.name())),
             (Predicate::Status(_), Item::Span(span)) => Some(Value::Str(span.status.code.name())),
@@ -292,13 +416,29 @@ impl Predicate {
             Predicate::Severity(matcher) => leaf("severity", matcher),
             Predicate::Duration(matcher) => leaf("duration", matcher),
             Predicate::Attribute { slot, matcher } => {
-                leaf(&format!("attribute `{}`", item_slots.names[*slot].written), matcher)
+                leaf(&format!("attribute `{}`", item_slots.0[*slot].written), matcher)
             }
             Predicate::Resource { slot, matcher } => {
-                leaf(&format!("resource attribute `{}`", resource_slots.names[*slot].written), matcher)
+                leaf(&format!("resource attribute `{}`", resource_slots.0[*slot].written), matcher)
             }
         }
     }
+}
+
+/// A word that was replaced and the one that replaced it are one to a rule: `publish` is called `send` now.
+fn compile_attribute(wanted: &Located<Match>, slot: &Slot, faults: &mut Vec<Fault>) -> Matcher {
+    let read = |scalar: &Scalar| {
+        let other = slot.vocabulary().iter().find_map(|(old, present)| match &*scalar.text {
+            text if text == *old => Some(*present),
+            text if text == *present => Some(*old),
+            _ => None,
+        });
+        Ok(match other {
+            Some(other) => Operand::Words([scalar.clone(), Scalar { text: other.to_owned(), number: None }]),
+            None => Operand::Value(scalar.clone()),
+        })
+    };
+    Matcher::compile(wanted, &read, faults)
 }
 
 /// An empty string is how protobuf writes absence.
@@ -314,20 +454,21 @@ fn tells_of_exception(item: &Item<'_>) -> bool {
     }
 }
 
-fn one_of(scalar: &Scalar, what: &str, words: &[&str]) -> Result<Operand, String> {
+fn one_of(scalar: &Scalar, what: &str, words: &[&str]) -> Result<Operand, Fault> {
     if words.contains(&scalar.text.as_str()) {
         return Ok(Operand::Value(scalar.clone()));
     }
-    let hint = nearest(&scalar.text, words.iter().copied())
-        .map_or_else(|| format!("one of {}", words.join(", ")), |name| format!("did you mean `{name}`?"));
-    Err(format!("`{}` is no {what}: {hint}", scalar.text))
+    Err(Fault::at(Place::NONE, format!("`{}` is no {what}", scalar.text))
+        .hint(format!("one of {}", words.join(", ")))
+        .did_you_mean(nearest(&scalar.text, words.iter().copied())))
 }
 
 /// A name stands for its whole range of numbers: `error` is 17 to 20.
-fn read_severity(scalar: &Scalar) -> Result<Operand, String> {
+fn read_severity(scalar: &Scalar) -> Result<Operand, Fault> {
     match scalar.number {
         Some(number) if (1.0..=24.0).contains(&number) => Ok(Operand::Value(scalar.clone())),
-        Some(number) => Err(format!("severity {number} is not between 1 and 24")),
+        Some(number) => Err(Fault::at(Place::NONE, format!("severity {number} is not between 1 and 24"))
+            .hint(format!("or one of {}", SEVERITIES.map(|(name, _)| name).join(", ")))),
         None => {
             one_of(scalar, "severity", &SEVERITIES.map(|(name, _)| name))?;
             let floor = SEVERITIES.iter().find(|(name, _)| *name == scalar.text).map_or(0, |(_, floor)| *floor);
@@ -336,12 +477,13 @@ fn read_severity(scalar: &Scalar) -> Result<Operand, String> {
     }
 }
 
-fn read_duration(scalar: &Scalar) -> Result<Operand, String> {
+fn read_duration(scalar: &Scalar) -> Result<Operand, Fault> {
     match scalar.text.parse::<Interval>() {
         Ok(interval) => {
             let number = Some(interval.duration().as_nanos() as f64);
             Ok(Operand::Value(Scalar { text: scalar.text.clone(), number }))
         }
-        Err(error) => Err(format!("`{}` is no duration: {error}", scalar.text)),
+        Err(_) => Err(Fault::at(Place::NONE, format!("`{}` is no duration", scalar.text))
+            .hint("whole numbers with their units, such as 200ms, 1s500ms or 1h30m")),
     }
 }

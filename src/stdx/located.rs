@@ -16,6 +16,12 @@ use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 /// an ordinary newtype around the value.
 pub const LOCATED: &str = "telemetry_gateway::Located";
 
+/// Name by which a deserializer that knows how a number was written is asked for a value of any sort.
+///
+/// It answers `deserialize_newtype_struct` for a number with a newtype around a map of one entry, the text as written to
+/// the number it reads as, and for everything else like `deserialize_any`: as a number alone, `1.10` would be `1.1`.
+pub const WRITTEN: &str = "telemetry_gateway::Written";
+
 /// Line and column in a text file, both counted from 1; the column in characters. 0:0 is no place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {

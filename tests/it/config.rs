@@ -87,6 +87,87 @@ jurnal: {}
 }
 
 #[test]
+fn what_only_follows_from_a_problem_is_not_said() {
+    for (exporter, expected) in [
+        ("honeycomb: { apikey: x }", "unknown key `apikey`"),
+        ("rollbar: { access_token: [x] }", "expected text, found a list"),
+        ("honeycomb: { api_key: '${UNCLOSED' }", "`${` is not closed"),
+        ("honeycomb: { api_key: '${UNSET}' }", "`UNSET` is not set"),
+    ] {
+        let yaml = format!("exporters:\n  {exporter}\ndefault: []");
+        let problems = parse(&yaml, &[]).unwrap_err();
+        assert!(problems.contains(expected) && problems.matches("f:").count() <= 1, "{problems}");
+        assert!(!problems.contains("needs an"), "{problems}");
+    }
+    let both = "exporters: { otlp: { endpoint: nowhere, concurency: 1 } }\ndefault: []";
+    let problems = parse(both, &[]).unwrap_err();
+    assert!(problems.contains("no http or https URL") && problems.contains("concurency"), "{problems}");
+}
+
+#[test]
+fn a_file_that_is_no_utf8_has_the_place_told() {
+    let load = |bytes: &[u8]| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        Config::load(file.path()).map(|_| ()).unwrap_err().to_string()
+    };
+    let latin1 = load(b"exporters:\n  rollbar: { access_token: gar\xe7on123 }\ndefault: []\n");
+    assert!(latin1.contains(":2:31: the file is not UTF-8 here"), "{latin1}");
+    assert!(!latin1.contains("gar") && !latin1.contains("on123"), "{latin1}");
+    let utf16 = load(b"\xff\xfed\0e\0f\0");
+    assert!(utf16.contains(":1:1: ") && utf16.contains("hint: it is UTF-16: save it as UTF-8"), "{utf16}");
+    let long = load("é".repeat(700_000).as_bytes());
+    assert!(long.contains("more than 1048576"), "{long}");
+}
+
+#[test]
+fn two_listeners_of_one_address_are_found_before_the_start() {
+    let said = |otlp: &str, admin: &str| {
+        let yaml = format!(
+            "receivers: {{ otlp: {{ listen: [{otlp}] }} }}\nadmin: {{ listen: {admin:?} }}\n\
+             exporters: {{ console: {{}} }}\ndefault: []"
+        );
+        parse(&yaml, &[]).err().unwrap_or_default()
+    };
+    for (otlp, admin, expected) in [
+        ("'0.0.0.0:1', '127.0.0.1:1'", "127.0.0.1:2", ":1:44: `127.0.0.1:1` is listened on already"),
+        ("'127.0.0.1:1', '0.0.0.0:1'", "127.0.0.1:2", "`0.0.0.0:1` is listened on already"),
+        ("'127.0.0.1:1'", "127.0.0.1:1", ":2:18: `127.0.0.1:1` of `admin.listen` is listened on already"),
+        ("'0.0.0.0:1'", "127.0.0.1:1", "by `0.0.0.0:1` of `receivers.otlp`"),
+        ("'[::]:1'", "[::1]:1", "`[::1]:1` of `admin.listen`"),
+    ] {
+        let said = said(otlp, admin);
+        assert!(said.contains(expected), "{otlp} {admin}: {said}");
+    }
+    for (otlp, admin) in [
+        ("'127.0.0.1:0', '127.0.0.1:0'", "127.0.0.1:0"),
+        ("'127.0.0.1:1', '127.0.0.2:1'", "127.0.0.3:1"),
+        ("'0.0.0.0:1', '[::1]:1'", "127.0.0.1:2"),
+    ] {
+        assert_eq!(said(otlp, admin), "", "{otlp} {admin}");
+    }
+    let defaults =
+        parse("admin: { listen: '127.0.0.1:4318' }\nexporters: { console: {} }\ndefault: []", &[]).unwrap_err();
+    assert!(defaults.contains(":1:18: `127.0.0.1:4318` of `admin.listen`"), "{defaults}");
+}
+
+#[test]
+fn small_slips_have_their_place_and_hint() {
+    for (rest, expected) in [
+        ("journal: { max_bytes: 0 }", "gateway.yaml:3:23: `journal.max_bytes` is 0"),
+        ("routes: [{ name: a, to: console }]", "hint: a list is written in brackets: [console]"),
+        ("receivers: { otlp: { listen: '0.0.0.0:4318' } }", "brackets: [0.0.0.0:4318]"),
+        ("routes: [{ name: a }]", "hint: add `to: …`"),
+        ("routes:", "hint: an empty list is written []"),
+        ("routes: [{ name: a, to: [], when: { duration: 1.5s } }]", "hint: whole numbers with their units"),
+        ("log: { level: info", "hint: the mistake may stand above"),
+    ] {
+        let problems = parse(&format!("exporters: {{ console: {{}} }}\ndefault: [console]\n{rest}"), &[]).unwrap_err();
+        assert!(problems.contains(expected), "{rest}: {problems}");
+    }
+}
+
+#[test]
 fn a_key_that_cannot_send_is_found_before_it_is_used() {
     let with_key =
         |key: &str| parse(&format!("exporters: {{ honeycomb: {{ api_key: {key} }} }}\ndefault: [honeycomb]"), &[]);

@@ -133,7 +133,7 @@ default: [otlp, otlp/dns]"
         let stage = &stage;
         async move {
             while stage.status().exporters[exporter].failed_requests < 2 {
-                tokio::time::sleep(Duration::from_millis(5)).await
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
         }
     };

@@ -81,6 +81,62 @@ fn explain_reads_files_and_json_lines() {
 }
 
 #[test]
+fn explain_reads_what_editors_and_deep_values_make_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let explain = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let output = run(&["explain", "--output", "json", path.to_str().unwrap()], CONFIG);
+        let said = String::from_utf8(output.stderr).unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap().lines().count(), said)
+    };
+    let log = |body: &str| format!(r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{{"body":{body}}}]}}]}}]}}"#);
+    let hello = log(r#"{"stringValue":"hello"}"#);
+    assert_eq!(explain("bom.json", format!("\u{feff}{hello}").as_bytes()), (0, 1, String::new()));
+    let deep = log(&format!("{}{{}}{}", r#"{"arrayValue":{"values":["#.repeat(90), "]}}".repeat(90)));
+    assert_eq!(explain("deep.json", deep.as_bytes()), (0, 1, String::new()));
+    assert_eq!(explain("none.json", br#"{"resourceLogs":[]}"#), (0, 0, "no items in the inputs\n".to_owned()));
+    let large = folder.path().join("large.pb");
+    std::fs::File::create(&large).unwrap().set_len((64 << 20) + 1).unwrap();
+    let output = run(&["explain", large.to_str().unwrap()], CONFIG);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("has more than 67108864 bytes"));
+    for (name, text, words) in [
+        ("list.json", "[]", "request 1: no resourceSpans"),
+        ("cut.json", r#"{"resourceLogs":["#, "no JSON: EOF while parsing"),
+        (
+            "second.json",
+            &format!("{hello}\n{}", log("5")),
+            "request 2: no OTLP/JSON logs request: body: 5 does not fit at",
+        ),
+        ("text.pb", "hello", "neither OTLP/JSON nor"),
+    ] {
+        let (code, _, said) = explain(name, text.as_bytes());
+        assert!(code == 1 && said.contains(words) && said.contains(name), "{name}: {said}");
+        assert_eq!(said.matches("does not fit").count(), words.matches("does not fit").count(), "said once: {said}");
+    }
+}
+
+#[test]
+fn explain_ends_quietly_when_nobody_reads_on() {
+    for output in ["text", "json"] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gateway.yaml");
+        std::fs::write(&path, CONFIG).unwrap();
+        let mut explain = Command::new(env!("CARGO_BIN_EXE_telemetry-gateway"))
+            .args(["explain", "--output", output, "--config", path.to_str().unwrap()])
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(explain.stdout.take());
+        let ended = explain.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(ended.status.success() && !said.contains("panicked"), "{said}");
+    }
+}
+
+#[test]
 fn explain_for_people_names_routes_reasons_and_destinations() {
     let output = run(&["explain"], CONFIG);
     let text = String::from_utf8(output.stdout).unwrap();

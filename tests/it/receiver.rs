@@ -125,7 +125,7 @@ async fn every_encoding_is_read() {
 async fn each_refusal_says_what_is_wrong_in_the_clients_own_form() {
     let stage = Stage::start(NOWHERE).await;
     let good = request(&["a"]).encode_to_vec();
-    let gzip = compress("gzip", &good);
+    let (gzip, zlib) = (compress("gzip", &good), compress("zlib", &good));
     let encoding = |token| ("content-encoding", token);
     for (path, headers, body, expected, words) in [
         ("/v1/traces", &[PROTOBUF][..], good[..good.len() - 3].to_vec(), (400, 3), "ends inside a field"),
@@ -136,6 +136,14 @@ async fn each_refusal_says_what_is_wrong_in_the_clients_own_form() {
         ("/v1/traces", &[JSON], b"{} x".to_vec(), (400, 3), "trailing"),
         ("/v1/traces", &[PROTOBUF, encoding("gzip")], good.clone(), (400, 3), "no valid gzip"),
         ("/v1/traces", &[PROTOBUF, encoding("gzip")], gzip[..gzip.len() - 5].to_vec(), (400, 3), "no valid gzip"),
+        (
+            "/v1/traces",
+            &[PROTOBUF, encoding("deflate")],
+            [&zlib[..], b"more"].concat(),
+            (400, 3),
+            "4 bytes follow its end",
+        ),
+        ("/v1/traces", &[PROTOBUF, encoding("deflate")], zlib[..zlib.len() - 5].to_vec(), (400, 3), "no valid deflate"),
         ("/v1/traces", &[PROTOBUF, encoding("br")], good.clone(), (415, 12), "`br` is not supported"),
         ("/v1/traces", &[], good.clone(), (415, 3), "no content type"),
         ("/v1/traces", &[("content-type", "text/plain")], good.clone(), (415, 3), "application/x-protobuf"),
@@ -180,6 +188,32 @@ async fn grpc_health_says_whether_the_gateway_is_ready() {
         let answer = check.send().await.unwrap();
         assert_eq!(answer.headers()["content-type"], "application/grpc");
         assert_eq!(answer.bytes().await.unwrap()[..], [0, 0, 0, 0, 2, 0x08, status]);
+    }
+}
+
+#[tokio::test]
+async fn the_deadline_of_a_grpc_call_is_kept() {
+    let stage = Stage::start(NOWHERE).await;
+    let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+    let call = client.post(stage.url("/opentelemetry.proto.collector.trace.v1.TraceService/Export"));
+    let call = call.header("content-type", "application/grpc").header("grpc-timeout", "10m");
+    let endless = reqwest::Body::wrap(http_body_util::StreamBody::new(Endless));
+    let answer = call.body(endless).send().await.unwrap();
+    assert_eq!(answer.headers()["grpc-status"], "4", "DEADLINE_EXCEEDED");
+    assert_eq!(answer.headers()["grpc-message"], "not done within 10ms");
+}
+
+/// A body that never comes.
+struct Endless;
+
+impl futures_core::Stream for Endless {
+    type Item = Result<hyper::body::Frame<bytes::Bytes>, std::convert::Infallible>;
+
+    fn poll_next(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        std::task::Poll::Pending
     }
 }
 
@@ -339,6 +373,43 @@ async fn raw(stage: &Stage, bytes: &[u8]) -> String {
     let read = tokio::time::timeout(Duration::from_secs(10), stream.read(&mut buffer)).await.expect("an answer");
     buffer.truncate(read.unwrap());
     String::from_utf8_lossy(&buffer).into_owned()
+}
+
+#[tokio::test]
+async fn a_head_that_cannot_be_read_is_answered() {
+    let stage = Stage::start(NOWHERE).await;
+    let head = |headers: usize| {
+        let headers = "x: y\r\n".repeat(headers);
+        format!("GET /v1/traces HTTP/1.1\r\nhost: x\r\n{headers}\r\n")
+    };
+    for (bytes, expected) in [
+        (head(20), "HTTP/1.1 405"),
+        (head(200), "HTTP/1.1 431"),
+        ("GET /\u{7f} HTTP/1.1\r\n\r\n".to_owned(), "HTTP/1.1 400"),
+    ] {
+        let answer = raw(&stage, bytes.as_bytes()).await;
+        assert!(answer.starts_with(expected), "{expected}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn json_that_grows_beyond_the_limit_as_protobuf_is_too_large() {
+    let stage = Stage::start_with(&with_limit(20_000)).await;
+    let text = |counts: usize| {
+        let counts = "1,".repeat(counts);
+        format!(
+            r#"{{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[{{"histogram":{{"dataPoints":[{{"bucketCounts":[{counts}1]}}]}}}}]}}]}}]}}"#
+        )
+    };
+    for (counts, expected) in [(2_400, 200), (2_600, 413), (9_000, 413)] {
+        assert_eq!(stage.post("/v1/metrics", &[JSON], text(counts)).await.status, expected, "{counts}");
+    }
+    // What it grows by is charged to the budget of all requests before it is there.
+    let small = with_limit(20_000).replace("20000B", "20000B, inflight_bytes_max: 20000B");
+    let stage = Stage::start_with(&small).await;
+    for (counts, expected) in [(1_500, 200), (2_400, 503)] {
+        assert_eq!(stage.post("/v1/metrics", &[JSON], text(counts)).await.status, expected, "{counts}");
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! Rules: written as YAML, asked with telemetry.
 
 use telemetry_gateway::config::Config;
-use telemetry_gateway::otlp::{Batch, Kept, Signal};
+use telemetry_gateway::otlp::semconv::Reading;
+use telemetry_gateway::otlp::{Batch, Kept, Key, Signal};
 use telemetry_gateway::router::Router;
 
 use crate::support::{batch, traces};
@@ -55,13 +56,62 @@ fn the_first_match_wins_unless_the_rule_continues() {
 routes:
   - { name: first, when: { name: [one, two] }, to: [console/a], continue: true }
   - { name: second, when: { name: one }, to: [console/b] }
-  - { name: third, when: { name: one }, to: [console/c] }
+  - { name: third, when: { name: [one, three] }, to: [console/c] }
 default: [console/c]";
     assert_eq!(route(rules, &spans), ["ab", "ac", "c"]);
     let router = router(rules);
     let (_, matched) = router.route(&spans);
     router.count(&matched);
-    assert_eq!(router.matched().collect::<Vec<_>>(), [("first", 2), ("second", 1), ("third", 0), ("default", 2)]);
+    assert_eq!(router.matched().collect::<Vec<_>>(), [("first", 2), ("second", 1), ("third", 1), ("default", 1)]);
+}
+
+#[test]
+fn rules_on_groups_and_on_items_keep_their_order_and_explain_agrees() {
+    let conditions = [
+        "{}",
+        "{ service: shop }",
+        "{ resource: { service.name: { not: shop } } }",
+        "{ signal: logs }",
+        "{ status: error }",
+        "{ name: { glob: 'a*' } }",
+        "{ any: [ { service: stock }, { name: a1 } ] }",
+        "{ not: { status: error } }",
+    ];
+    let span = |name: &str, code: u8| format!(r#""name":"{name}","status":{{"code":{code}}}"#);
+    let spans = [span("a1", 0), span("a2", 2), span("b", 2), span("b", 0)];
+    let spans = spans.each_ref().map(String::as_str);
+    let batches = [traces("shop", &spans), traces("stock", &spans)];
+    let held = |when: &str| batches.each_ref().map(|batch| holds(when, batch));
+    let table: Vec<(&str, [Vec<bool>; 2])> = conditions.iter().map(|when| (*when, held(when))).collect();
+    for (first, first_holds) in &table {
+        for (second, second_holds) in &table {
+            for goes_on in ["true", "false"] {
+                let rules = format!(
+                    "routes: [{{ name: x, when: {first}, to: [console/a], continue: {goes_on} }}, \
+                     {{ name: y, when: {second}, to: [console/b] }}]\ndefault: [console/c]"
+                );
+                // A route that can never match is refused, which another test looks at.
+                let yaml = format!("{EXPORTERS}{rules}");
+                let Ok((_, router)) = Config::parse("gateway.yaml", yaml, &|_| None) else { continue };
+                for (at, batch) in batches.iter().enumerate() {
+                    let explained =
+                        router.explain(batch).into_iter().map(|(_, to)| to.iter().map(|at| NAMES[at]).collect());
+                    let expected: Vec<String> = (0..spans.len())
+                        .map(|item| match (first_holds[at][item], second_holds[at][item]) {
+                            (true, _) if goes_on == "false" => "a",
+                            (true, true) => "ab",
+                            (true, false) => "ac",
+                            (false, true) => "b",
+                            (false, false) => "c",
+                        })
+                        .map(str::to_owned)
+                        .collect();
+                    assert_eq!(route(&rules, batch), expected, "{rules}");
+                    assert_eq!(explained.collect::<Vec<String>>(), expected, "{rules}");
+                }
+            }
+        }
+    }
 }
 
 #[test]
@@ -119,6 +169,10 @@ fn attributes_of_every_kind_compare_by_value_and_a_type_mismatch_is_no_match() {
         ("{ at_least: 500, below: 600 }", r#""intValue":"503""#, true),
         ("{ at_least: 500, below: 600 }", r#""intValue":"600""#, false),
         ("{ at_least: 500 }", r#""stringValue":"many""#, false),
+        ("{ at_least: 500 }", r#""intValue":"500""#, true),
+        ("{ above: 500 }", r#""intValue":"500""#, false),
+        ("{ at_most: 500 }", r#""intValue":"500""#, true),
+        ("{ below: 500 }", r#""intValue":"500""#, false),
         ("true", r#""boolValue":true"#, true),
         ("true", r#""boolValue":false"#, false),
         ("word", r#""intValue":"1""#, false),
@@ -155,6 +209,110 @@ fn old_and_new_names_of_an_attribute_are_one_to_a_rule() {
         assert_eq!(holds(&format!("{{ attributes: {{ {name}: {{ at_least: 500 }} }} }}"), &spans), [true, true, false]);
     }
     assert_eq!(holds("{ attributes: { url.path: /health } }", &spans), [false, false, true]);
+}
+
+#[test]
+fn every_rename_of_the_conventions_is_one_name_to_a_rule_in_both_directions() {
+    let text = |name: &str, value: &str| attribute(name, &format!(r#""stringValue":"{value}""#));
+    for key in Key::ALL {
+        for (old, reading) in key.old_names() {
+            let words: &[(&str, &str)] = match reading {
+                Reading::Same => &[("word", "word")],
+                Reading::Value(vocabulary) => &[vocabulary, &[("word", "word")][..]].concat(),
+                // What was split is not the same value under both names.
+                _ => continue,
+            };
+            for (before, after) in words {
+                let spans = traces("s", &[&text(old, before), &text(key.name(), after), &text(old, "other")]);
+                for (name, value) in [(*old, *before), (key.name(), *after), (*old, *after), (key.name(), *before)] {
+                    let when = format!("{{ attributes: {{ {name}: '{value}' }} }}");
+                    assert_eq!(holds(&when, &spans), [true, true, false], "{when}: {old} = {before}");
+                    let when = format!("{{ attributes: {{ {name}: {{ not: '{value}' }} }} }}");
+                    assert_eq!(holds(&when, &spans), [false, false, true], "{when}: {old} = {before}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_old_attribute_that_was_split_is_put_together_for_a_rule() {
+    let attributes = |pairs: &[(&str, &str)]| {
+        let one = |(name, value): &(&str, &str)| format!(r#"{{"key":"{name}","value":{{{value}}}}}"#);
+        format!(r#""attributes":[{}]"#, pairs.iter().map(one).collect::<Vec<_>>().join(","))
+    };
+    let health = ("url.path", r#""stringValue":"/health""#);
+    let query = ("url.query", r#""stringValue":"full=1""#);
+    let shop = ("server.address", r#""stringValue":"shop""#);
+    let port = ("server.port", r#""intValue":"8080""#);
+    let old = ("http.target", r#""stringValue":"/old""#);
+    let spans = traces("s", &[&attributes(&[health]), &attributes(&[health, query]), &attributes(&[health, old])]);
+    assert_eq!(holds("{ attributes: { http.target: /health } }", &spans), [true, false, false]);
+    assert_eq!(holds("{ attributes: { http.target: '/health?full=1' } }", &spans), [false, true, false]);
+    assert_eq!(holds("{ attributes: { http.target: { glob: /health* } } }", &spans), [true, true, false]);
+    assert_eq!(holds("{ attributes: { http.target: /old } }", &spans), [false, false, true]);
+    let spans = traces("s", &[&attributes(&[shop]), &attributes(&[shop, port]), &attributes(&[port])]);
+    assert_eq!(holds("{ attributes: { http.host: shop } }", &spans), [true, true, false]);
+    assert_eq!(holds("{ attributes: { http.host: 'shop:8080' } }", &spans), [false, true, false]);
+    assert_eq!(holds("{ attributes: { http.host: { exists: false } } }", &spans), [false, false, true]);
+}
+
+#[test]
+fn an_old_name_that_became_two_is_found_under_both_and_under_itself() {
+    let port = |name: &str| attribute(name, r#""intValue":"5432""#);
+    let spans = ["net.peer.port", "client.port", "server.port", "net.host.port"].map(port);
+    let spans = traces("s", &spans.each_ref().map(String::as_str));
+    assert_eq!(holds("{ attributes: { net.peer.port: 5432 } }", &spans), [true, true, true, false]);
+}
+
+#[test]
+fn a_renamed_metric_is_known_by_both_names() {
+    let metric = |name: &str| format!(r#"{{"name":"{name}","gauge":{{"dataPoints":[{{"asInt":"1"}}]}}}}"#);
+    let (old, new) = ("http.server.duration", "http.server.request.duration");
+    let metrics = [old, new, "http.server.active_requests"].map(metric).join(",");
+    let batch =
+        batch(Signal::Metrics, &format!(r#"{{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[{metrics}]}}]}}]}}"#));
+    for name in [old, new] {
+        assert_eq!(holds(&format!("{{ name: {name} }}"), &batch), [true, true, false]);
+        assert_eq!(holds(&format!("{{ name: {{ not: {name} }} }}"), &batch), [false, false, true]);
+    }
+}
+
+#[test]
+fn a_number_in_a_rule_keeps_the_form_in_which_it_was_written() {
+    let holds = |when: &str, value: &str| {
+        holds(&format!("{{ attributes: {{ x: {when} }} }}"), &traces("s", &[&attribute("x", value)]))[0]
+    };
+    for (when, value, expected) in [
+        ("1.10", r#""stringValue":"1.10""#, true),
+        ("1.10", r#""stringValue":"1.1""#, false),
+        ("1.10", r#""doubleValue":1.1"#, true),
+        ("[2.0, 3.0]", r#""stringValue":"2.0""#, true),
+        ("[2.0, 3.0]", r#""intValue":"2""#, true),
+        ("0123", r#""stringValue":"0123""#, true),
+        ("0123", r#""stringValue":"123""#, false),
+        ("{ not: 1.10 }", r#""stringValue":"1.10""#, false),
+        ("{ glob: 1.10 }", r#""stringValue":"1.10""#, true),
+        ("0x1f", r#""intValue":"31""#, true),
+        ("9007199254740993", r#""intValue":"9007199254740992""#, false),
+        ("{ at_least: 2 }", r#""arrayValue":{"values":[{"intValue":"1"},{"intValue":"3"}]}"#, true),
+        ("{ at_least: 4 }", r#""arrayValue":{"values":[{"intValue":"1"},{"intValue":"3"}]}"#, false),
+    ] {
+        assert_eq!(holds(when, value), expected, "{when} on {value}");
+    }
+}
+
+#[test]
+fn a_number_from_a_variable_compares_as_a_number() {
+    let yaml = format!(
+        "{EXPORTERS}routes: [{{ name: r, when: {{ attributes: {{ x: \"${{CODE}}\" }} }}, to: [console/a] }}]\ndefault: []"
+    );
+    let environment = |name: &str| (name == "CODE").then(|| "500".to_owned());
+    let (_, router) = Config::parse("gateway.yaml", yaml, &environment).unwrap_or_else(|problems| panic!("{problems}"));
+    for value in [r#""intValue":"500""#, r#""stringValue":"500""#] {
+        let (routing, _) = router.route(&traces("s", &[&attribute("x", value)]));
+        assert_eq!(routing.weights(), [(0, 1)], "{value}");
+    }
 }
 
 #[test]
@@ -218,6 +376,8 @@ fn a_metric_is_counted_by_its_points_and_goes_with_all_of_them() {
     assert_eq!((batch.items, batch.weight), (3, 4));
     assert_eq!(holds("{ attributes: { url.path: /health } }", &batch), [false, true, false]);
     assert_eq!(holds("{ kind: gauge, name: { glob: 'h*' } }", &batch), [false, true, false]);
+    assert_eq!(holds("{ exception: true }", &batch), [false, false, false]);
+    assert_eq!(holds("{ exception: false }", &batch), [true, true, true]);
     let (routing, _) = router("routes: []\ndefault: [console/a]").route(&batch);
     assert_eq!(routing.weights(), [(0, 4)]);
 }
@@ -272,18 +432,96 @@ routes:
 default: [console/d]",
     );
     let expected = [
-        "`eror` is no status: did you mean `error`?",
+        "`eror` is no status; did you mean `error`?",
         "route `one` is defined twice",
         "`(` is no regular expression: unclosed group",
         "exporter `consle/b` is not defined",
         "route `never` can never match: `all` takes everything",
-        "`fast` is no duration",
+        "`fast` is no duration; whole numbers with their units",
         "exporter `console/d` is not defined",
     ];
     for part in expected {
         assert!(found.iter().any(|line| line.contains(part)), "{part}: {found:#?}");
     }
     assert_eq!(found.len(), expected.len(), "{found:#?}");
+}
+
+#[test]
+fn a_route_that_cannot_match_is_a_problem() {
+    let said = |first: &str, second: &str| {
+        let yaml = format!(
+            "{EXPORTERS}routes:\n  - {{ name: one, {first}, to: [] }}\n  - {{ name: two, {second}, to: [] }}\ndefault: []"
+        );
+        let problems = Config::parse("f", yaml, &|_| None).err();
+        problems.map(|problems| problems.lines().collect::<Vec<_>>().join("\n")).unwrap_or_default()
+    };
+    let narrow = "when: { status: error, service: [shop, stock], attributes: { a: 1, b: { glob: x* } } }";
+    for wide in [
+        "when: {}",
+        "when: { all: [] }",
+        "when: { any: [ {}, { status: ok } ] }",
+        "when: { not: { any: [ { not: {} } ] } }",
+        "when: { signal: [logs, traces, metrics] }",
+        narrow,
+        "when: { status: error }",
+        "when: { status: [ok, error] }",
+        "when: { service: [stock, shop, cart], attributes: { b: { glob: x* } } }",
+        "when: { all: [ { status: error }, { attributes: { a: [1, 2] } } ] }",
+        "when: { any: [ { status: ok }, { status: error } ] }",
+    ] {
+        let said = said(wide, narrow);
+        assert!(said.contains(":4:13: routes[1].name: route `two` can never match: `one` takes"), "{wide}: {said}");
+    }
+    for other in [
+        "when: { status: ok }",
+        "when: { status: error, name: x }",
+        "when: { status: error, exception: true }",
+        "when: { attributes: { a: 2 } }",
+        "when: { resource: { a: 1 } }",
+        "when: { service: shop }",
+        "when: { not: { status: ok } }",
+        "when: { signal: [logs, traces] }",
+        "when: {}, continue: true",
+        "when: { status: error }, continue: true",
+    ] {
+        assert_eq!(said(other, narrow), "", "{other}");
+    }
+    assert!(
+        said("when: { not: { status: ok } }", "when: { not: { status: [ok, unset] } }").contains("can never match")
+    );
+    assert_eq!(said("when: { not: { status: [ok, unset] } }", "when: { not: { status: ok } }"), "");
+    for never in ["when: { any: [] }", "when: { not: {} }", "when: { all: [ {}, { not: { all: [] } } ] }"] {
+        let said = said(never, "when: { status: ok }");
+        assert!(said.contains(":3:13: routes[0].name: route `one` can never match; its `when`"), "{never}: {said}");
+    }
+}
+
+#[test]
+fn a_condition_that_says_nothing_is_a_problem() {
+    for (when, expected) in [
+        ("{ status: [] }", "1:45: routes[0].when.status: an empty list matches nothing"),
+        ("{ attributes: { x: { any_of: [] } } }", "routes[0].when.attributes.x.any_of: an empty list matches nothing"),
+        ("{ status: {} }", "no operator: this says nothing"),
+        ("{ attributes: { x: { at_least: .nan } } }", "`at_least` takes a number, not `.nan`"),
+        ("{ severity: 30 }", "severity 30 is not between 1 and 24; or one of trace, debug"),
+        ("{ kind: sever }", "`sever` is no kind; did you mean `server`?"),
+        ("{ signal: spans }", "`spans` is no signal; one of traces, metrics, logs"),
+        ("{ name: { regex: '*' } }", "for `*` and `?` as in file names there is `glob`"),
+    ] {
+        let yaml =
+            format!("routes: [{{ name: r, to: [], when: {when} }}]\ndefault: []\nexporters: {{ console: {{}} }}");
+        let problems = Config::parse("f", yaml, &|_| None).expect_err(when);
+        let lines: Vec<String> = problems.lines().collect();
+        assert!(lines.len() == 1 && lines[0].contains(expected), "{when}: {lines:?}");
+    }
+}
+
+#[test]
+fn a_route_cannot_be_called_what_no_route_has_taken() {
+    for name in ["default", "''"] {
+        let found = problems(&format!("routes: [{{ name: {name}, when: {{ status: ok }}, to: [] }}]\ndefault: []"));
+        assert!(found.len() == 1 && found[0].contains("a route cannot have the name"), "{found:?}");
+    }
 }
 
 #[test]

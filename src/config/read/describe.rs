@@ -8,8 +8,8 @@ const EXPECTED: [(&str, &str); 20] = [
     ("a string", "text"),
     ("a character", "one letter"),
     ("a borrowed string", "text"),
-    ("a sequence", "a list"),
-    ("a map", "a mapping"),
+    ("a sequence", LIST),
+    ("a map", MAPPING),
     ("unit", "nothing"),
     ("i8", "a whole number from -128 to 127"),
     ("i16", "a whole number from -32768 to 32767"),
@@ -29,17 +29,23 @@ const EXPECTED: [(&str, &str); 20] = [
 /// serde's expectations that go on with the name of a Rust type.
 const EXPECTED_STARTS: [(&str, &str); 8] = [
     ("struct variant ", "a mapping"),
-    ("tuple variant ", "a list"),
-    ("tuple struct ", "a list"),
+    ("tuple variant ", LIST),
+    ("tuple struct ", LIST),
     ("unit variant ", "a name alone"),
     ("newtype variant ", "a name with a value"),
     ("struct ", "a mapping"),
     ("enum ", "a name"),
-    ("a tuple of ", "a list"),
+    ("a tuple of ", LIST),
 ];
 
 /// What a mapping is called; a text in its place could be anything, also a key.
 pub const MAPPING: &str = "a mapping";
+
+/// What an absent value is called.
+pub const NOTHING: &str = "nothing";
+
+/// What a list is called.
+pub const LIST: &str = "a list";
 
 /// Translates what a type expects.
 pub fn expected(theirs: &str) -> String {
@@ -58,8 +64,8 @@ pub fn found(unexpected: Unexpected<'_>) -> (String, Option<String>) {
         Unexpected::Char(letter) => ("text", Some(letter.to_string())),
         Unexpected::Str("") => ("empty text", None),
         Unexpected::Str(text) => ("text", Some(text.to_owned())),
-        Unexpected::Unit | Unexpected::Option => ("nothing", None),
-        Unexpected::Seq => ("a list", None),
+        Unexpected::Unit | Unexpected::Option => (NOTHING, None),
+        Unexpected::Seq => (LIST, None),
         Unexpected::Map => (MAPPING, None),
         Unexpected::UnitVariant => ("a name alone", None),
         Unexpected::NewtypeVariant | Unexpected::TupleVariant | Unexpected::StructVariant => {

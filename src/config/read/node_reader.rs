@@ -1,5 +1,6 @@
 //! [`NodeReader`]: a serde deserializer over a [`Node`], which says of every error where it arose.
 
+use serde::de::value::MapDeserializer;
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
 
@@ -8,7 +9,7 @@ use crate::config::read::error::ReadError;
 use crate::config::read::name_reader::PlaceAndValue;
 use crate::config::read::session::Session;
 use crate::config::yaml::{Node, Origin, Scalar, Style, Value};
-use crate::stdx::located::LOCATED;
+use crate::stdx::located::{LOCATED, WRITTEN};
 
 #[derive(Clone, Copy)]
 pub struct NodeReader<'t> {
@@ -114,6 +115,14 @@ impl<'t> NodeReader<'t> {
         }
     }
 
+    /// Reads anything, a number with its text: see [`WRITTEN`].
+    fn read_written<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
+        match self.scalar().and_then(|scalar| Some((scalar.text.as_str(), scalar.float()?))) {
+            Some(number) => visitor.visit_newtype_struct(MapDeserializer::new(std::iter::once(number))),
+            None => self.read_any(visitor),
+        }
+    }
+
     /// Reads what the YAML core schema makes of it; text that came from a variable stays text.
     fn read_any<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         let scalar = match &self.node.value {
@@ -205,10 +214,10 @@ impl<'de> Deserializer<'de> for NodeReader<'_> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, ReadError> {
-        self.tied(if name == LOCATED {
-            visitor.visit_seq(PlaceAndValue::new(self.node.place, self))
-        } else {
-            visitor.visit_newtype_struct(self)
+        self.tied(match name {
+            LOCATED => visitor.visit_seq(PlaceAndValue::new(self.node.place, self)),
+            WRITTEN => self.read_written(visitor),
+            _ => visitor.visit_newtype_struct(self),
         })
     }
 

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use crate::config::interpolate::Unresolved;
 use crate::config::problem::sensitive::quoted;
 use crate::config::problem::{Kind, Path, Problem, Problems, Step};
-use crate::config::read::describe::MAPPING;
+use crate::config::read::describe::{LIST, MAPPING, NOTHING};
 use crate::config::read::error::{Cause, ReadError, Target};
 use crate::config::read::index::{Index, find, hide_all};
 use crate::config::read::node_reader::NodeReader;
@@ -186,6 +186,15 @@ impl<'i> Session<'i> {
             Cause::Value { found, text, expected } => {
                 let node = find(root, target.node);
                 let secret = node.is_some_and(|node| self.index.is_secret(node));
+                // The commonest slip: one element, written without its brackets.
+                let hint = match (&text, &*expected) {
+                    (None, LIST) if found == NOTHING => Some("an empty list is written []".to_owned()),
+                    (Some(_), LIST) if secret => Some("a list is written in brackets: […]".to_owned()),
+                    (Some(text), LIST) => {
+                        Some(format!("a list is written in brackets: [{}]", quoted(text).trim_matches('`')))
+                    }
+                    _ => None,
+                };
                 let found = match text {
                     None => found,
                     Some(_) if secret || expected == MAPPING => format!("{found} `{MASK}`"),
@@ -197,7 +206,7 @@ impl<'i> Session<'i> {
                     self.hide(node);
                 }
                 let message = format!("expected {expected}, found {}", found.trim_start());
-                self.note(target, message, None, Kind::Value);
+                self.note(target, message, hint, Kind::Value);
                 self.hide_unread(root, target);
                 self.fail(target.node);
             }
@@ -244,7 +253,7 @@ impl<'i> Session<'i> {
             place,
             path,
             message: format!("missing key `{name}`"),
-            hint: None,
+            hint: Some(format!("add `{name}: …`")),
             kind: Kind::MissingKey,
         });
     }

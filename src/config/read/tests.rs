@@ -256,11 +256,11 @@ limits: [300, x]
             "f:5:3: exporters.honeycmb: unknown exporter kind `honeycmb`; did you mean `honeycomb`?",
             "f:7:11: exporters.honeycomb.port: expected a whole number from 0 to 65535, found number `70000`",
             "f:8:5: exporters.honeycomb.endpont: unknown key `endpont`; did you mean `endpoint`?",
-            "f:9:3: exporters.rollbar.access_token: missing key `access_token`",
+            "f:9:3: exporters.rollbar.access_token: missing key `access_token`; add `access_token: …`",
             "f:10:18: exporters.rollbar.environment: expected text, found a mapping",
             "f:13:22: routes[0].when.any[0].nam: unknown name `nam`; did you mean `name`?",
             "f:13:40: routes[0].when.any[2]: unknown name `5`; known names: always, name, any, duration",
-            "f:14:5: routes[1].to: missing key `to`",
+            "f:14:5: routes[1].to: missing key `to`; add `to: …`",
             "f:15:8: debug: expected true or false, found text `true`",
             "f:16:8: level: unknown name `warm`; known names: info, error",
             "f:17:1: nme: unknown key `nme`; did you mean `name`?",
@@ -275,9 +275,9 @@ fn all_missing_keys_of_a_section_are_told_at_once_and_what_follows_from_them_is_
     check(
         "exporters:\n  rollbar: {}\nroutes:\n  - name: x\n",
         &[
-            "f:2:3: exporters.rollbar.access_token: missing key `access_token`",
-            "f:2:3: exporters.rollbar.environment: missing key `environment`",
-            "f:4:5: routes[0].to: missing key `to`",
+            "f:2:3: exporters.rollbar.access_token: missing key `access_token`; add `access_token: …`",
+            "f:2:3: exporters.rollbar.environment: missing key `environment`; add `environment: …`",
+            "f:4:5: routes[0].to: missing key `to`; add `to: …`",
         ],
     );
 }

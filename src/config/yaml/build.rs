@@ -318,7 +318,10 @@ impl Builder {
         } else if line.starts_with(' ') && line.trim_start_matches(' ').starts_with('\t') || line.starts_with('\t') {
             Some("indent with spaces instead of tabs".to_owned())
         } else {
-            None
+            Some(
+                "the mistake may stand above: look at the indentation, and for brackets and quotes left open"
+                    .to_owned(),
+            )
         };
         problem
     }

@@ -1,5 +1,6 @@
 //! OTLP/JSON into protobuf: one pass over the text, no tree in between.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine;
@@ -13,10 +14,19 @@ use crate::otlp::ids::unhex;
 use crate::otlp::schema::{Field, Kind, Message, Rule, Spelling, request};
 use crate::otlp::wire::put_varint;
 
-/// Why a text is no OTLP/JSON request, with the place in the text.
+/// Why a text was not read.
 #[derive(Debug, Error)]
-#[error("{0}")]
-pub struct JsonError(#[from] serde_json::Error);
+pub enum JsonError {
+    /// It is no OTLP/JSON request; the error tells the place in the text.
+    #[error("{0}")]
+    Invalid(serde_json::Error),
+    /// The caller gave no more room.
+    #[error("it grows beyond what it may have as protobuf")]
+    NoRoom,
+}
+
+/// Asks for so many bytes more than were had so far, and says whether they may be had.
+pub type MoreRoom<'r> = &'r mut dyn FnMut(usize) -> bool;
 
 /// A request read from JSON.
 #[derive(Debug)]
@@ -37,22 +47,99 @@ pub struct Leniency {
 
 /// Reads a signal's request from OTLP/JSON; a UTF-8 byte order mark is skipped.
 pub fn read(signal: Signal, text: &[u8]) -> Result<Transcoded, JsonError> {
+    read_within(signal, text, &mut |_| true)
+}
+
+/// Reads like [`read`], and asks for room before the protobuf outgrows the text. It does so where numbers of one digit
+/// become eight bytes.
+pub fn read_within(signal: Signal, text: &[u8], more_room: MoreRoom<'_>) -> Result<Transcoded, JsonError> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let text = &*mend_surrogates(text);
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     // Depth is bounded by our own count: values may nest deeper than serde_json's 128 levels of JSON allow.
     deserializer.disable_recursion_limit();
-    let mut writer = Writer { out: Vec::with_capacity(text.len() / 2), leniency: Leniency::default() };
-    MessageSeed { message: request(signal), writer: &mut writer, depth: 0 }.deserialize(&mut deserializer)?;
-    deserializer.end()?;
-    Ok(Transcoded { body: writer.out, leniency: writer.leniency })
+    let mut writer = Writer {
+        out: Vec::with_capacity(text.len() / 2),
+        leniency: Leniency::default(),
+        room: text.len(),
+        more_room,
+        is_full: false,
+    };
+    let read = MessageSeed { message: request(signal), writer: &mut writer, depth: 0 }.deserialize(&mut deserializer);
+    match read.and_then(|()| deserializer.end()) {
+        Ok(()) => Ok(Transcoded { body: writer.out, leniency: writer.leniency }),
+        Err(_) if writer.is_full => Err(JsonError::NoRoom),
+        Err(error) => Err(JsonError::Invalid(error)),
+    }
 }
 
-struct Writer {
+/// Puts U+FFFD for each `\uD800` to `\uDFFF` without its other half, in as many bytes: JavaScript writes a string that it
+/// has cut between the two like that, and one such string must not cost the whole request.
+fn mend_surrogates(text: &[u8]) -> Cow<'_, [u8]> {
+    let mut mended = Cow::Borrowed(text);
+    let mut at = 0;
+    while let Some(found) = text[at..].iter().position(|byte| *byte == b'\\') {
+        at += found;
+        at += match (surrogate(&text[at..]), surrogate(text.get(at + 6..).unwrap_or_default())) {
+            (Some(Half::First), Some(Half::Second)) => 12,
+            (Some(_), _) => {
+                mended.to_mut()[at + 2..at + 6].copy_from_slice(b"fffd");
+                6
+            }
+            // An escaped backslash starts no escape of its own.
+            (None, _) => 2.min(text.len() - at),
+        };
+    }
+    mended
+}
+
+/// A half of a pair that stands for one character beyond U+FFFF.
+enum Half {
+    First,
+    Second,
+}
+
+/// Reads an escape that is half a character.
+fn surrogate(text: &[u8]) -> Option<Half> {
+    let [b'\\', b'u', b'd' | b'D', second, third, fourth, ..] = text else { return None };
+    if !third.is_ascii_hexdigit() || !fourth.is_ascii_hexdigit() {
+        return None;
+    }
+    match second.to_ascii_lowercase() {
+        b'8' | b'9' | b'a' | b'b' => Some(Half::First),
+        b'c'..=b'f' => Some(Half::Second),
+        _ => None,
+    }
+}
+
+/// The least that is asked for at a time.
+const ROOM_BYTES_MIN: usize = 4 * 1024;
+
+struct Writer<'r> {
     out: Vec<u8>,
     leniency: Leniency,
+    /// Bytes that `out` may have.
+    room: usize,
+    more_room: MoreRoom<'r>,
+    /// Whether more room was refused.
+    is_full: bool,
 }
 
-impl Writer {
+impl Writer<'_> {
+    /// Asks for more room where what was written has outgrown it. Called behind each value: one alone is no longer than
+    /// its text, but for some bytes.
+    fn keep_room<E: Error>(&mut self) -> Result<(), E> {
+        while self.out.len() > self.room {
+            let more = self.room.max(ROOM_BYTES_MIN);
+            if !(self.more_room)(more) {
+                self.is_full = true;
+                return Err(E::custom("no room"));
+            }
+            self.room += more;
+        }
+        Ok(())
+    }
+
     fn tag(&mut self, number: u32, wire_type: u32) {
         put_varint(&mut self.out, u64::from(number << 3 | wire_type));
     }
@@ -90,13 +177,13 @@ impl Writer {
 }
 
 /// Reads an object into a message; null leaves it empty.
-struct MessageSeed<'w> {
+struct MessageSeed<'w, 'r> {
     message: &'static Message,
-    writer: &'w mut Writer,
+    writer: &'w mut Writer<'r>,
     depth: usize,
 }
 
-impl<'de> DeserializeSeed<'de> for MessageSeed<'_> {
+impl<'de> DeserializeSeed<'de> for MessageSeed<'_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -104,7 +191,7 @@ impl<'de> DeserializeSeed<'de> for MessageSeed<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for MessageSeed<'_> {
+impl<'de> Visitor<'de> for MessageSeed<'_, '_> {
     type Value = ();
 
     fn expecting(&self, out: &mut fmt::Formatter) -> fmt::Result {
@@ -126,6 +213,7 @@ impl<'de> Visitor<'de> for MessageSeed<'_> {
             self.writer.leniency.keys += u32::from(spelling == Spelling::Lenient);
             fields.push((field, self.writer.out.len()));
             map.next_value_seed(FieldSeed { field, writer: self.writer, depth, element: false })?;
+            self.writer.keep_room()?;
         }
         self.writer.settle(start, &fields);
         Ok(())
@@ -156,15 +244,15 @@ impl Visitor<'_> for KeySeed {
 }
 
 /// Reads a value, or a list of them, into a field; null writes nothing.
-struct FieldSeed<'w> {
+struct FieldSeed<'w, 'r> {
     field: &'static Field,
-    writer: &'w mut Writer,
+    writer: &'w mut Writer<'r>,
     depth: usize,
     /// Whether it stands in a list.
     element: bool,
 }
 
-impl FieldSeed<'_> {
+impl FieldSeed<'_, '_> {
     fn refuse<E: Error, T>(&self, found: impl fmt::Display) -> Result<T, E> {
         Err(E::custom(format_args!("{}: {found} does not fit", self.field.json)))
     }
@@ -236,7 +324,7 @@ impl FieldSeed<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for FieldSeed<'_> {
+impl<'de> DeserializeSeed<'de> for FieldSeed<'_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -244,7 +332,7 @@ impl<'de> DeserializeSeed<'de> for FieldSeed<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for FieldSeed<'_> {
+impl<'de> Visitor<'de> for FieldSeed<'_, '_> {
     type Value = ();
 
     fn expecting(&self, out: &mut fmt::Formatter) -> fmt::Result {
@@ -369,7 +457,9 @@ impl<'de> Visitor<'de> for FieldSeed<'_> {
             writer.tag(field.number, 2);
         }
         let start = writer.out.len();
-        while list.next_element_seed(FieldSeed { field, writer, depth, element: true })?.is_some() {}
+        while list.next_element_seed(FieldSeed { field, writer, depth, element: true })?.is_some() {
+            writer.keep_room()?;
+        }
         if packs && writer.out.len() == start {
             writer.out.truncate(before);
         } else if packs {
@@ -391,17 +481,47 @@ impl<'de> Visitor<'de> for FieldSeed<'_> {
     }
 }
 
-impl FieldSeed<'_> {
+impl FieldSeed<'_, '_> {
     fn integer_text<E: Error>(self, text: &str) -> Result<(), E> {
         if let Ok(number) = text.parse::<i128>() {
             return self.integer(number);
         }
         self.writer.leniency.numbers += 1;
-        match text.parse::<f64>() {
-            Ok(number) if number.fract() == 0.0 && number.abs() < 1e20 => self.integer(number as i128),
-            _ => self.refuse("text that is not a whole number"),
+        match whole_number(text) {
+            Some(number) => self.integer(number),
+            None => self.refuse("text that is not a whole number"),
         }
     }
+}
+
+/// Reads a decimal number with a point or an exponent, where it is whole: `1.5e3`. Digit by digit, because a time in
+/// nanoseconds has more digits than a double.
+fn whole_number(text: &str) -> Option<i128> {
+    const DIGITS_MAX: usize = 38; // of an i128
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
+        None => (text, 0),
+    };
+    let (sign, digits) = match mantissa.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, mantissa),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let fraction = fraction.trim_end_matches('0');
+    let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !all_digits(whole) || !all_digits(fraction) {
+        return None;
+    }
+    let digits = [whole, fraction].concat();
+    let digits = digits.trim_start_matches('0');
+    let mut zeros = i64::from(exponent) - fraction.len() as i64;
+    let significant = digits.trim_end_matches('0');
+    zeros += (digits.len() - significant.len()) as i64;
+    if significant.is_empty() {
+        return Some(0);
+    }
+    let zeros = usize::try_from(zeros).ok().filter(|zeros| zeros + significant.len() <= DIGITS_MAX)?;
+    Some(sign * significant.parse::<i128>().ok()? * 10i128.pow(zeros as u32))
 }
 
 const LENIENT_PADDING: GeneralPurposeConfig =
@@ -417,7 +537,7 @@ fn id_of_text(text: &str, length: usize) -> (Vec<u8>, bool) {
     if let Some(id) = unhex(text) {
         return (id, false);
     }
-    match BASE64.decode(text) {
+    match BASE64.decode(text).or_else(|_| BASE64_URL.decode(text)) {
         Ok(id) if id.len() == length => (id, true),
         _ => (vec![0; text.len().div_ceil(2).min(length - 1)], false),
     }

@@ -11,7 +11,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use telemetry_gateway::otlp::Signal;
-use telemetry_gateway::otlp::check::{Census, DEPTH_MAX, Flaw, REJECTED_MAX, Rejected, check};
+use telemetry_gateway::otlp::check::{Census, DEPTH_MAX, Flaw, ITEMS_MAX, REJECTED_MAX, Rejected, check};
 use telemetry_gateway::otlp::wire::{Malformed, put_bytes};
 
 use super::generate::{self, Values};
@@ -320,6 +320,34 @@ fn findings_are_bounded() {
     };
     assert_eq!(check(Signal::Traces, &request(REJECTED_MAX)).unwrap().rejected.len(), REJECTED_MAX);
     assert_eq!(check(Signal::Traces, &request(REJECTED_MAX + 1)), Err(Malformed::Flaws(REJECTED_MAX)));
+}
+
+#[test]
+fn items_data_points_and_groups_are_bounded() {
+    let request = |scope: &[u8]| {
+        let (mut group, mut request) = (Vec::new(), Vec::new());
+        put_bytes(&mut group, 2, scope);
+        put_bytes(&mut request, 1, &group);
+        request
+    };
+    let logs = |records: u32| check(Signal::Logs, &request(&[0x12, 0].repeat(records as usize)));
+    assert_eq!(logs(ITEMS_MAX).unwrap().items, ITEMS_MAX);
+    assert_eq!(logs(ITEMS_MAX + 1), Err(Malformed::Items(ITEMS_MAX)));
+    let points = |points: u32| {
+        let (mut metric, mut scope) = (Vec::new(), Vec::new());
+        put_bytes(&mut metric, 5, &[0x0a, 0].repeat(points as usize));
+        put_bytes(&mut scope, 2, &metric);
+        check(Signal::Metrics, &request(&scope))
+    };
+    assert_eq!(points(ITEMS_MAX).unwrap().weight, ITEMS_MAX);
+    assert_eq!(points(ITEMS_MAX + 1), Err(Malformed::Items(ITEMS_MAX)));
+    // ResourceLogs {} … and ScopeLogs {} …
+    let groups = |groups: u32| check(Signal::Logs, &[0x0a, 0].repeat(groups as usize));
+    assert_eq!(groups(ITEMS_MAX).unwrap().items, 0);
+    assert_eq!(groups(ITEMS_MAX + 1), Err(Malformed::Items(ITEMS_MAX)));
+    let mut scopes = Vec::new();
+    put_bytes(&mut scopes, 1, &[0x12, 0].repeat(ITEMS_MAX as usize));
+    assert_eq!(check(Signal::Logs, &scopes), Err(Malformed::Items(ITEMS_MAX)), "one group and its scopes");
 }
 
 #[test]

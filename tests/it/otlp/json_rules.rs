@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use telemetry_gateway::otlp::Signal;
 use telemetry_gateway::otlp::check::{DEPTH_MAX, Flaw, check};
-use telemetry_gateway::otlp::json::{Leniency, Transcoded, read};
+use telemetry_gateway::otlp::json::{JsonError, Leniency, Transcoded, read, read_within};
 
 use super::request::Request;
 
@@ -76,9 +76,11 @@ fn ids_in_base64_and_as_lists_of_bytes_are_counted_as_lenient() {
     assert_eq!((&read.trace_id[..], &read.span_id[..]), (&TRACE_ID[..], &SPAN_ID[..]));
     assert_eq!(read.parent_span_id, SPAN_ID);
     assert_eq!(leniency, Leniency { ids: 3, ..STRICT });
-    let (read, leniency) = span(r#""traceId":"W47/95gDgQPSabYzgT/GDA","spanId":"7uGbfsPBsXQ""#).unwrap();
-    assert_eq!((&read.trace_id[..], &read.span_id[..]), (&TRACE_ID[..], &SPAN_ID[..]));
-    assert_eq!(leniency, Leniency { ids: 2, ..STRICT });
+    for trace_id in ["W47/95gDgQPSabYzgT/GDA", "W47_95gDgQPSabYzgT_GDA", "W47_95gDgQPSabYzgT_GDA=="] {
+        let (read, leniency) = span(&format!(r#""traceId":"{trace_id}","spanId":"7uGbfsPBsXQ""#)).unwrap();
+        assert_eq!((&read.trace_id[..], &read.span_id[..]), (&TRACE_ID[..], &SPAN_ID[..]));
+        assert_eq!(leniency, Leniency { ids: 2, ..STRICT });
+    }
 }
 
 #[test]
@@ -159,6 +161,11 @@ fn whole_numbers_are_exact_to_the_last_digit() {
         ("0", 0, 0),
         ("1.5e3", 1500, 1),
         (r#""1.5e3""#, 1500, 1),
+        (r#""9223372036854775807.0""#, i64::MAX, 1),
+        (r#""-9.223372036854775808e18""#, i64::MIN, 1),
+        (r#""1700000000123456789.00""#, 1_700_000_000_123_456_789, 1),
+        (r#""1200e-2""#, 12, 1),
+        (r#""0.0e9""#, 0, 1),
         ("-0", 0, 1),
         ("7.0", 7, 1),
     ];
@@ -367,7 +374,7 @@ fn what_is_no_request_is_refused_with_its_place() {
         ("{\"resourceSpans\":\"x\"}", "resourceSpans: a string does not fit at line 1 column"),
         ("{\"resourceSpans\":[[]]}", "resourceSpans: a list does not fit at line 1 column"),
         ("{\"resourceSpans\":[7]}", "resourceSpans: 7 does not fit at line 1 column"),
-        ("{\"resourceSpans\":[{\"schemaUrl\":\"\\ud800\"}]}", "line 1 column"),
+        ("{\"resourceSpans\":[{\"schemaUrl\":\"\\ud8\"}]}", "line 1 column"),
         ("{'resourceSpans':[]}", "line 1 column 2"),
     ];
     for (text, message) in cases {
@@ -382,6 +389,52 @@ fn what_is_no_request_is_refused_with_its_place() {
 fn a_byte_order_mark_and_white_space_are_skipped() {
     let read = read(Signal::Traces, "\u{feff} \r\n\t{ \"resourceSpans\" : [ { } ] } \n".as_bytes()).unwrap();
     assert_eq!(read.body, [0x0a, 0]);
+}
+
+#[test]
+fn half_a_character_is_replaced_and_costs_nothing_else() {
+    for (written, read) in [
+        (r"a\ud800b", "a\u{fffd}b"),
+        (r"a\uDFFFb", "a\u{fffd}b"),
+        (r"\udbff", "\u{fffd}"),
+        (r"\ud800\ud83d\ude00", "\u{fffd}😀"),
+        (r"\ude00\ud83d", "\u{fffd}\u{fffd}"),
+        (r"\ud83d\ude00", "😀"),
+        (r"\\ud800", r"\ud800"),
+        (r"\\\ud800", "\\\u{fffd}"),
+        (r"\ud800\n", "\u{fffd}\n"),
+    ] {
+        assert_eq!(
+            span(&format!(r#""name":"{written}""#)).map(|(span, _)| span.name),
+            Ok(read.to_owned()),
+            "{written}"
+        );
+    }
+    for wrong in [r"\ud8", r"\ud8zz", r"\"] {
+        assert!(span(&format!(r#""name":"{wrong}""#)).is_err(), "{wrong}");
+    }
+    assert!(read(Signal::Traces, br"{\").is_err());
+}
+
+#[test]
+fn room_is_asked_for_before_numbers_of_one_digit_outgrow_their_text() {
+    let text = |counts: usize| {
+        let counts = "1,".repeat(counts);
+        format!(
+            r#"{{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[{{"histogram":{{"dataPoints":[{{"bucketCounts":[{counts}1]}}]}}}}]}}]}}]}}"#
+        )
+    };
+    let mut asked = 0;
+    let read = read_within(Signal::Metrics, text(10_000).as_bytes(), &mut |more| {
+        asked += more;
+        true
+    });
+    let body = read.unwrap().body.len();
+    assert!((80_000..80_100).contains(&body), "{body}");
+    assert!(asked + text(10_000).len() >= body, "{asked}");
+    let none = read_within(Signal::Metrics, text(10_000).as_bytes(), &mut |_| false);
+    assert!(matches!(none, Err(JsonError::NoRoom)), "{none:?}");
+    assert!(read_within(Signal::Metrics, text(1).as_bytes(), &mut |_| false).is_ok());
 }
 
 #[test]

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::Value as Json;
 use telemetry_gateway::otlp::select::single;
+use telemetry_gateway::otlp::semconv::other_metric_name;
 use telemetry_gateway::otlp::wire::put_bytes;
 use telemetry_gateway::otlp::{Key, Value, groups};
 
@@ -51,6 +52,18 @@ fn every_rename_of_the_conventions_resolves_through_a_key() {
         }
     }
     assert_eq!(used, NOT_BY_NAME.len(), "an excuse that no row needs");
+}
+
+#[test]
+fn every_renamed_metric_has_its_other_name() {
+    let Some(table) = migrations() else { return };
+    let rows = table["metrics"].as_array().unwrap();
+    assert!(rows.len() > 5, "{} rows", rows.len());
+    for row in rows {
+        let (old, new) = (row["old"].as_str().unwrap(), row["new"].as_str().unwrap());
+        assert_eq!((other_metric_name(old), other_metric_name(new)), (Some(new), Some(old)));
+    }
+    assert_eq!(other_metric_name("http.server.active_requests"), None);
 }
 
 #[test]
