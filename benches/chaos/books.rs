@@ -14,17 +14,11 @@ pub struct Delivery {
     pub answered_at: Option<Instant>,
 }
 
-/// A span that was refused for good.
-#[derive(Clone, Copy, Debug)]
-pub struct Refusal {
-    pub life: u32,
-    pub at: Instant,
-}
-
 #[derive(Default, Debug)]
 pub struct Books {
     pub deliveries: HashMap<Key, Vec<Delivery>>,
-    pub refusals: HashMap<Key, Vec<Refusal>>,
+    /// The spans refused for good, with the process that was told so each time.
+    pub refusals: HashMap<Key, Vec<u32>>,
     pub requests: u64,
     /// How often each kind of answer was given.
     pub answers: BTreeMap<&'static str, u64>,
@@ -54,9 +48,9 @@ impl Books {
         }
     }
 
-    pub fn refuse(&mut self, life: u32, keys: &[Key], at: Instant) {
+    pub fn refuse(&mut self, life: u32, keys: &[Key]) {
         for key in keys {
-            self.refusals.entry(*key).or_default().push(Refusal { life, at });
+            self.refusals.entry(*key).or_default().push(life);
         }
     }
 }

@@ -151,7 +151,7 @@ fn check_duplicates(kind: Kind, evidence: &Evidence, requests: &HashMap<Key, &Se
             continue;
         };
         for pair in deliveries.windows(2) {
-            let cause = cause(kind, evidence, sent, pair[0], pair[1]);
+            let cause = cause(evidence, pair[0], pair[1]);
             *findings.duplicates[kind as usize].entry(cause.unwrap_or("UNEXPLAINED")).or_default() += 1;
             if cause.is_none() {
                 let answered = pair[0].answered_at.map_or(0, |at| since(evidence, at));
@@ -171,7 +171,7 @@ fn check_duplicates(kind: Kind, evidence: &Evidence, requests: &HashMap<Key, &Se
 }
 
 /// Why a span came again; none where there is no good reason.
-fn cause(kind: Kind, evidence: &Evidence, sent: &Sent, first: Delivery, again: Delivery) -> Option<&'static str> {
+fn cause(evidence: &Evidence, first: Delivery, again: Delivery) -> Option<&'static str> {
     let Some(answered_at) = first.answered_at else { return Some("answer withheld") };
     if first.life >= again.life {
         return None;
@@ -183,17 +183,7 @@ fn cause(kind: Kind, evidence: &Evidence, sent: &Sent, first: Delivery, again: D
             End::Stop => "in flight at a stop",
         });
     }
-    // A record is settled as a whole: while one of its spans was open, none of it could be written down as delivered.
-    let books = &evidence.books[kind as usize];
-    let is_open = |key: &&Key| {
-        let answered = books.deliveries.get(key).into_iter().flatten();
-        let answered =
-            answered.filter(|delivery| delivery.life <= first.life).filter_map(|delivery| delivery.answered_at);
-        let refused = books.refusals.get(key).into_iter().flatten();
-        let refused = refused.filter(|refusal| refusal.life <= first.life).map(|refusal| refusal.at);
-        answered.chain(refused).min().is_none_or(|settled_at| settled_at + UNWRITTEN >= told_at)
-    };
-    sent.keys.iter().filter(|key| key.goes_to(kind)).any(|key| is_open(&key)).then_some("rest of its request open")
+    None
 }
 
 /// What the last process gave up can be told to the last span; where it was the only one and answered every client, so
@@ -214,7 +204,7 @@ fn check_figures(kind: Kind, evidence: &Evidence, findings: &mut Findings) {
         let deliveries = books.deliveries.get(key).into_iter().flatten();
         deliveries.filter(|delivery| delivery.life == last).any(|delivery| delivery.answered_at.is_some())
     };
-    let is_refused = |key: &Key| books.refusals[key].iter().any(|refusal| refusal.life == last);
+    let is_refused = |key: &Key| books.refusals[key].contains(&last);
     let dropped = books.refusals.keys().filter(|key| is_refused(key) && !is_known_taken(key)).count() as u64;
     if figures.dropped_total() != dropped {
         findings.violations.push(format!(

@@ -208,7 +208,7 @@ impl Shared {
             }
             Fault::Status(status, after) => {
                 if self.kind == Kind::Honeycomb && status == 500 {
-                    self.books().refuse(life, keys, Instant::now());
+                    self.books().refuse(life, keys);
                 }
                 self.refuse(stream, status, after, draw).await
             }
@@ -234,7 +234,7 @@ impl Shared {
     /// Gives a verdict in full.
     async fn say(&self, stream: &mut TcpStream, life: u32, verdict: Verdict) -> Option<()> {
         let taken = self.note(verdict.word, Some((life, &verdict.taken)));
-        self.books().refuse(life, &verdict.refused, Instant::now());
+        self.books().refuse(life, &verdict.refused);
         let mut answer = head(verdict.status, self.kind.content_type(), verdict.body.len(), None);
         answer.extend_from_slice(&verdict.body);
         stream.write_all(&answer).await.ok()?;
