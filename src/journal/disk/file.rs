@@ -75,6 +75,8 @@ pub struct Tail {
     pub durable: u64,
     /// What the file takes on disk.
     pub file_bytes: u64,
+    /// Whether its end could not be found again after a failed write.
+    pub is_lost: bool,
 }
 
 impl Directory {
@@ -162,7 +164,7 @@ impl Directory {
         }
         let file = OpenOptions::new().create(true).truncate(false).write(true).mode(MODE).open(&path)?;
         let disk = Arc::clone(&self.disk);
-        let mut tail = Tail { base, file, disk, offset: 0, durable: 0, file_bytes: 0 };
+        let mut tail = Tail { base, file, disk, offset: 0, durable: 0, file_bytes: 0, is_lost: false };
         tail.write(&mut [IoSlice::new(&frame::file_header(base))])?;
         tail.file_bytes = tail.file.metadata()?.len();
         tail.durable = tail.offset;
@@ -236,10 +238,8 @@ impl Tail {
     pub fn write(&mut self, slices: &mut [IoSlice<'_>]) -> io::Result<()> {
         let bytes: u64 = slices.iter().map(|slice| slice.len() as u64).sum();
         self.write_all(slices).inspect_err(|_| {
-            // Where even this fails the file is given up: nothing is written behind a place that is not known.
-            if self.file.seek(SeekFrom::Start(self.offset)).is_err() {
-                self.offset = u64::MAX;
-            }
+            // Nothing is written behind a place that is not known.
+            self.is_lost = self.file.seek(SeekFrom::Start(self.offset)).is_err();
         })?;
         self.offset += bytes;
         self.file_bytes = self.file_bytes.max(self.offset);

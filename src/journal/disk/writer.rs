@@ -337,22 +337,21 @@ impl<N: Clone + Send + Sync + 'static> Writer<N> {
         for Out { header, head, body, padding } in &group.frames {
             slices.extend([&header[..], head, body, padding].map(IoSlice::new));
         }
-        let written = tail.write(&mut slices);
-        let is_lost = tail.offset == u64::MAX;
-        let synced = written.and_then(|()| match self.shared.config.safety {
-            Safety::Disk if !group.records.is_empty() => tail.sync(),
-            Safety::Disk => Ok(()),
+        if let Err(error) = tail.write(&mut slices) {
+            if tail.is_lost {
+                self.close_file();
+            }
+            return Err(error);
+        }
+        match self.shared.config.safety {
+            Safety::Disk if group.records.is_empty() => Ok(()),
+            // What a failed sync has left on disk nobody knows, and the next one would not tell: the file is given up.
+            Safety::Disk => tail.sync().inspect_err(|_| self.close_file()),
             Safety::Process => {
                 tail.durable = tail.offset;
                 Ok(())
             }
-        });
-        // What a failed sync has left on disk nobody knows, and the next one would not tell: the file is given up.
-        let is_unknown = synced.as_ref().is_err_and(|_| tail.offset != u64::MAX && tail.durable < tail.offset);
-        if is_lost || is_unknown && synced.is_err() && !group.records.is_empty() {
-            self.close_file();
         }
-        synced
     }
 
     fn publish(&mut self, begun_at: u64, records: Vec<Pending<N>>) {
