@@ -18,12 +18,18 @@ mod arguments;
 mod binary;
 #[path = "chaos/books.rs"]
 mod books;
+#[path = "chaos/bounds.rs"]
+mod bounds;
+#[path = "chaos/ceiling.rs"]
+mod ceiling;
 #[path = "chaos/check.rs"]
 mod check;
 #[path = "support/draw.rs"]
 mod draw;
 #[path = "chaos/fault.rs"]
 mod fault;
+#[path = "chaos/flood.rs"]
+mod flood;
 #[path = "chaos/gateway.rs"]
 mod gateway;
 #[path = "chaos/http_get.rs"]
@@ -98,6 +104,13 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             abilities::durability(&binary, &probes).await?
         }
     };
+    if let Some(lasts) = arguments.bounds {
+        let kept = bounds::run(&binary, &directory, &durability, lasts).await?;
+        if kept && !arguments.keep {
+            std::fs::remove_dir_all(&directory)?;
+        }
+        return Ok(if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
     let reloads = arguments.reloads && abilities::reloads(&binary, &probes, &durability).await?;
     let allowed = Allowed { kills: arguments.kills, reloads };
     println!(

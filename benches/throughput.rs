@@ -38,6 +38,8 @@ mod mover;
 mod pinning;
 #[path = "throughput/process.rs"]
 mod process;
+#[path = "throughput/recovery.rs"]
+mod recovery;
 #[path = "throughput/report.rs"]
 mod report;
 #[path = "throughput/role.rs"]
@@ -135,6 +137,21 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             }
         }
     }
+    if arguments.recovery && arguments.subject == Subject::Gateway {
+        match recovery::measure_recoveries(&setup) {
+            Ok(recoveries) => {
+                report::print_recoveries(&recoveries);
+                for recovery in &recoveries {
+                    troubles += recovery.problems.len();
+                    lines.write("recovery", "recovery", recovery)?;
+                }
+            }
+            Err(problem) => {
+                troubles += 1;
+                eprintln!("recovery: DID NOT RUN: {problem:#}");
+            }
+        }
+    }
     if setup.directory.exists() {
         std::fs::remove_dir_all(&setup.directory)?;
     }
@@ -148,24 +165,30 @@ fn run_case(
     lines: &mut JsonLines,
 ) -> anyhow::Result<Summary> {
     let mut pairs = Vec::new();
+    let beside = case.beside.and_then(Case::find);
     for round in 0..arguments.rounds {
         let subject = || measure(setup, arguments.subject, case);
+        let beside = || beside.map(|case| measure(setup, arguments.subject, case)).transpose();
         // The order alternates, so that a machine that slows down or warms up favours neither.
         let pair = if round % 2 == 0 {
             let mover = yardstick(setup, case)?;
-            Pair { mover, subject: subject()? }
+            let beside = beside()?;
+            Pair { mover, beside, subject: subject()? }
         } else {
             let subject = subject()?;
-            Pair { mover: yardstick(setup, case)?, subject }
+            let beside = beside()?;
+            Pair { mover: yardstick(setup, case)?, beside, subject }
         };
         let show =
             |m: &Measurement| format!("{:.3} us/span at {:.0} spans/s", m.us_per_span(), m.spans as f64 / m.seconds);
+        let of_beside = pair.beside.as_ref().zip(case.beside);
         eprintln!(
-            "{} {}/{}: mover {}, {:?} {}, ratio {:.2}",
+            "{} {}/{}: mover {},{} {:?} {}, ratio {:.2}",
             case.name,
             round + 1,
             arguments.rounds,
             show(&pair.mover),
+            of_beside.map(|(beside, name)| format!(" {name} {},", show(beside))).unwrap_or_default(),
             arguments.subject,
             show(&pair.subject),
             pair.ratio()

@@ -1,20 +1,24 @@
 //! The command line: `cargo test --bench chaos -- [options]`.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 
 pub const USAGE: &str = "\
 usage: cargo test --bench chaos -- [options]            (cargo bench for an optimised gateway)
+       cargo test --bench chaos -- bounds [--seconds N] [--durability WORD] [--keep]
   --rounds N         how many rounds (20)
   --seed S           of the first round; the next ones count on (drawn, and printed)
   --no-kill          no process ends before its round does
   --no-reload        gateway.yaml stays as it is
   --durability WORD  the journal's key (disk, where the gateway knows it, else memory)
   --keep             keep the directories of good rounds, too
+  bounds             no rounds: more than gateway and vendors can take, and what memory and files come to
+  --seconds N        how long that is kept up at least, each of two times (8)
 environment: GATEWAY = path of another gateway binary than the one cargo built";
 
 const ROUNDS_DEFAULT: u64 = 20;
+const FLOOD_DEFAULT: Duration = Duration::from_secs(8);
 
 pub struct Arguments {
     pub rounds: u64,
@@ -23,6 +27,8 @@ pub struct Arguments {
     pub reloads: bool,
     pub durability: Option<String>,
     pub keep: bool,
+    /// The other trial, and how long.
+    pub bounds: Option<Duration>,
 }
 
 /// Reads the arguments after the program's name; none when nothing is asked for: a plain `cargo bench`, or `cargo test
@@ -39,6 +45,7 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> anyhow::Result<Option<A
         reloads: true,
         durability: None,
         keep: false,
+        bounds: None,
     };
     while let Some(word) = words.next() {
         let mut value = || words.next().with_context(|| format!("{word} needs a value\n{USAGE}"));
@@ -49,6 +56,8 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> anyhow::Result<Option<A
             "--no-reload" => parsed.reloads = false,
             "--durability" => parsed.durability = Some(value()?),
             "--keep" => parsed.keep = true,
+            "bounds" => parsed.bounds = parsed.bounds.or(Some(FLOOD_DEFAULT)),
+            "--seconds" => parsed.bounds = Some(Duration::from_secs(value()?.parse().context("--seconds")?)),
             "--help" | "-h" => return Ok(None),
             other => anyhow::bail!("`{other}` is unknown\n{USAGE}"),
         }

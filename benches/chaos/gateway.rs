@@ -96,6 +96,10 @@ impl Gateway {
         Ok(())
     }
 
+    pub fn pid(&self) -> anyhow::Result<u32> {
+        self.child.as_ref().and_then(Child::id).context("no process")
+    }
+
     /// Says that the process has ended by itself, which it never may.
     pub fn check_alive(&mut self) -> anyhow::Result<()> {
         match self.child.as_mut().map(Child::try_wait) {

@@ -29,7 +29,7 @@ const NUMBERS_PER_CONNECTION: u64 = 1 << 32;
 /// How long a connection rests for each span it has sent: all together send a few thousand spans a second.
 const REST_PER_SPAN: Duration = Duration::from_micros(2500);
 /// The gateway answers in milliseconds; nobody waits for ever.
-const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
+pub const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// What a client was told.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -177,7 +177,7 @@ impl Client {
     }
 }
 
-async fn connect(address: SocketAddr) -> anyhow::Result<SendRequest<Full<Bytes>>> {
+pub async fn connect(address: SocketAddr) -> anyhow::Result<SendRequest<Full<Bytes>>> {
     let stream = TcpStream::connect(address).await.context("cannot connect")?;
     stream.set_nodelay(true)?;
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
@@ -185,7 +185,8 @@ async fn connect(address: SocketAddr) -> anyhow::Result<SendRequest<Full<Bytes>>
     Ok(sender)
 }
 
-async fn export(
+/// Sends one request, and reads what is said to it.
+pub async fn export(
     sender: &mut SendRequest<Full<Bytes>>,
     address: SocketAddr,
     form: Form,

@@ -124,6 +124,13 @@ impl Scraper {
         Ok(())
     }
 
+    /// Waits for a scrape that begins from now on; gives all that was seen until then.
+    pub async fn next(&mut self) -> anyhow::Result<Scrapes> {
+        let since = Instant::now();
+        let is_new = |scrapes: &Scrapes| scrapes.newest.as_ref().is_some_and(|(asked_at, ..)| *asked_at >= since);
+        Ok(self.scrapes.wait_for(is_new).await?.clone())
+    }
+
     pub fn scrapes(&self) -> Scrapes {
         self.scrapes.borrow().clone()
     }

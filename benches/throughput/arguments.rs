@@ -9,18 +9,20 @@ use crate::measure::Subject;
 
 pub const USAGE: &str = "\
 usage: cargo bench --bench throughput -- [options] [case...]
-cases: otlp-plain otlp-gzip grpc xray all low-rate idle (none named: all of them)
+cases: otlp-plain otlp-gzip grpc xray all plain-process plain-disk low-rate low-rate-disk idle recovery
+       (none named: all of them)
   --quick            3 pairs of 1 second instead of 5 of 3
   --rounds N         pairs of measurements a case
   --seconds S        length of each measurement
   --no-pin           do not give the process under test a core of its own
-  --durability WORD  the journal's key in gateway.yaml (memory)
+  --durability WORD  the journal's key in gateway.yaml, where the case does not say it (memory)
   --subject mover    the byte mover in the gateway's place: checks the benchmark itself
 environment: GATEWAY = path of another gateway binary than the one cargo built";
 
 pub struct Arguments {
     pub cases: Vec<&'static Case>,
     pub idle: bool,
+    pub recovery: bool,
     pub rounds: usize,
     pub duration: Duration,
     pub pin: bool,
@@ -38,6 +40,7 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> anyhow::Result<Option<A
     let mut parsed = Arguments {
         cases: Vec::new(),
         idle: false,
+        recovery: false,
         rounds: 5,
         duration: Duration::from_secs(3),
         pin: true,
@@ -65,15 +68,16 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> anyhow::Result<Option<A
                 }
             }
             "idle" => parsed.idle = true,
+            "recovery" => parsed.recovery = true,
             name => {
                 let case = Case::find(name).with_context(|| format!("case `{name}` is unknown\n{USAGE}"))?;
                 parsed.cases.push(case);
             }
         }
     }
-    if parsed.cases.is_empty() && !parsed.idle {
+    if parsed.cases.is_empty() && !parsed.idle && !parsed.recovery {
         parsed.cases = CASES.iter().collect();
-        parsed.idle = true;
+        (parsed.idle, parsed.recovery) = (true, true);
     }
     Ok(Some(parsed))
 }

@@ -21,6 +21,8 @@ pub enum Exporters {
 pub enum Unit {
     /// The ratio to the byte mover, measured in the same run.
     Ratio,
+    /// By how much the ratio is above that of the case it is measured beside.
+    RatioMore,
     /// CPU µs per 64-span request.
     UsPerRequest,
 }
@@ -32,20 +34,31 @@ pub struct Case {
     pub encoding: Encoding,
     pub exporters: Exporters,
     pub requests_per_second: Option<f64>,
+    /// Where its records are kept; `None` leaves it to the command line.
+    pub durability: Option<&'static str>,
+    /// The case with its records in memory that is measured in each round of this one, for the difference.
+    pub beside: Option<&'static str>,
     pub unit: Unit,
     pub bar: f64,
     pub aim: f64,
 }
 
+/// Bar and aim of [`Unit::RatioMore`] in CPU µs per span.
+pub const MORE_US_BAR: f64 = 1.0;
+pub const MORE_US_AIM: f64 = 0.7;
+
 /// Bars and aims are those of the design, section 6; benches/README.md repeats them beside the measured figures.
 #[rustfmt::skip]
 pub const CASES: &[Case] = &[
-    Case { name: "otlp-plain", protocol: Protocol::Http, encoding: Encoding::Identity, exporters: Exporters::Otlp(Encoding::Identity), requests_per_second: None,        unit: Unit::Ratio,        bar: 2.0,   aim: 1.3 },
-    Case { name: "otlp-gzip",  protocol: Protocol::Http, encoding: Encoding::Gzip,     exporters: Exporters::Otlp(Encoding::Gzip),     requests_per_second: None,        unit: Unit::Ratio,        bar: 2.5,   aim: 1.5 },
-    Case { name: "grpc",       protocol: Protocol::Grpc, encoding: Encoding::Identity, exporters: Exporters::Otlp(Encoding::Identity), requests_per_second: None,        unit: Unit::Ratio,        bar: 3.3,   aim: 2.3 },
-    Case { name: "xray",       protocol: Protocol::Http, encoding: Encoding::Identity, exporters: Exporters::Xray,                     requests_per_second: None,        unit: Unit::Ratio,        bar: 7.5,   aim: 5.5 },
-    Case { name: "all",        protocol: Protocol::Http, encoding: Encoding::Identity, exporters: Exporters::All,                      requests_per_second: None,        unit: Unit::Ratio,        bar: 13.0,  aim: 10.0 },
-    Case { name: "low-rate",   protocol: Protocol::Http, encoding: Encoding::Identity, exporters: Exporters::All,                      requests_per_second: Some(200.0), unit: Unit::UsPerRequest, bar: 400.0, aim: 300.0 },
+    Case { name: "otlp-plain",    protocol: Protocol::Http, encoding: Encoding::Identity, exporters: Exporters::Otlp(Encoding::Identity), requests_per_second: None,        durability: None,            beside: None,               unit: Unit::Ratio,        bar: 2.0,   aim: 1.3 },
+    Case { name: "otlp-gzip",     protocol: Protocol::Http, encoding: Encoding::Gzip,     exporters: Exporters::Otlp(Encoding::Gzip),     requests_per_second: None,        durability: None,            beside: None,               unit: Unit::Ratio,        bar: 2.5,   aim: 1.5 },
+    Case { name: "grpc",          protocol: Protocol::Grpc, encoding: Encoding::Identity, exporters: Exporters::Otlp(Encoding::Identity), requests_per_second: None,        durability: None,            beside: None,               unit: Unit::Ratio,        bar: 3.3,   aim: 2.3 },
+    Case { name: "xray",          protocol: Protocol::Http, encoding: Encoding::Identity, exporters: Exporters::Xray,                     requests_per_second: None,        durability: None,            beside: None,               unit: Unit::Ratio,        bar: 7.5,   aim: 5.5 },
+    Case { name: "all",           protocol: Protocol::Http, encoding: Encoding::Identity, exporters: Exporters::All,                      requests_per_second: None,        durability: None,            beside: None,               unit: Unit::Ratio,        bar: 13.0,  aim: 10.0 },
+    Case { name: "plain-process", protocol: Protocol::Http, encoding: Encoding::Identity, exporters: Exporters::Otlp(Encoding::Identity), requests_per_second: None,        durability: Some("process"), beside: Some("otlp-plain"), unit: Unit::RatioMore,    bar: 1.7,   aim: 1.2 },
+    Case { name: "plain-disk",    protocol: Protocol::Http, encoding: Encoding::Identity, exporters: Exporters::Otlp(Encoding::Identity), requests_per_second: None,        durability: Some("disk"),    beside: Some("otlp-plain"), unit: Unit::RatioMore,    bar: 1.7,   aim: 1.2 },
+    Case { name: "low-rate",      protocol: Protocol::Http, encoding: Encoding::Identity, exporters: Exporters::All,                      requests_per_second: Some(200.0), durability: None,            beside: None,               unit: Unit::UsPerRequest, bar: 400.0, aim: 300.0 },
+    Case { name: "low-rate-disk", protocol: Protocol::Http, encoding: Encoding::Identity, exporters: Exporters::All,                      requests_per_second: Some(200.0), durability: Some("disk"),    beside: Some("low-rate"),   unit: Unit::UsPerRequest, bar: 400.0, aim: 300.0 },
 ];
 
 impl Case {
@@ -62,18 +75,21 @@ impl Case {
     }
 }
 
+/// Keys of `journal` in gateway.yaml.
+#[derive(Clone, Copy, Debug)]
+pub struct Journal<'a> {
+    pub directory: &'a Path,
+    pub durability: &'a str,
+    pub bytes_max: &'a str,
+}
+
 /// Writes the configuration that makes the gateway send everything of `exporters` to `sink`.
 ///
-/// `listen` is two OTLP addresses and the admin one; `journal` its directory and `durability` its key's value.
-pub fn gateway_yaml(
-    exporters: Exporters,
-    listen: [SocketAddr; 3],
-    sink: SocketAddr,
-    journal: &Path,
-    durability: &str,
-) -> String {
+/// `listen` is two OTLP addresses and the admin one.
+pub fn gateway_yaml(exporters: Exporters, listen: [SocketAddr; 3], sink: SocketAddr, journal: Journal<'_>) -> String {
     let [http, grpc, admin] = listen;
-    let journal = journal.display();
+    let Journal { directory, durability, bytes_max } = journal;
+    let directory = directory.display();
     let mut yaml = format!("receivers:\n  otlp:\n    listen: [\"{http}\", \"{grpc}\"]\nexporters:\n");
     if let Exporters::Otlp(encoding) = exporters {
         let compression = encoding.name();
@@ -102,7 +118,7 @@ pub fn gateway_yaml(
     });
     let _ = write!(
         yaml,
-        "journal:\n  durability: {durability}\n  max_bytes: 256MiB\n  directory: \"{journal}\"\nadmin:\n  listen: \"{admin}\"\n"
+        "journal:\n  durability: {durability}\n  max_bytes: {bytes_max}\n  directory: \"{directory}\"\nadmin:\n  listen: \"{admin}\"\n"
     );
     yaml
 }

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use serde::Serialize;
 
 use crate::cases::Exporters;
@@ -30,11 +29,11 @@ pub struct IdleFigures {
 }
 
 pub fn measure_idle(setup: &Setup) -> anyhow::Result<IdleFigures> {
-    let binary = setup.gateway.as_ref().context("no gateway binary")?;
+    let binary = setup.gateway()?;
     let sink = Role::sink(setup.pinning)?;
     let start_ms = (0..STARTS).map(|_| start_ms(setup, &sink)).collect::<anyhow::Result<Vec<_>>>()?;
 
-    let gateway = start_gateway(setup, Place::UnderTest, Exporters::All, sink.address()?)?;
+    let gateway = start_gateway(setup, Place::UnderTest, Exporters::All, &setup.durability, sink.address()?)?;
     std::thread::sleep(SETTLE);
     let resident_bytes = Memory::read(gateway.pid())?.resident_bytes;
     let (wakes, since) = (wake_ups(gateway.pid())?, Instant::now());
@@ -52,14 +51,8 @@ pub fn measure_idle(setup: &Setup) -> anyhow::Result<IdleFigures> {
 fn start_ms(setup: &Setup, sink: &Role) -> anyhow::Result<f64> {
     let first = corpus::build(Protocol::Http, Encoding::Identity)?.swap_remove(0);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let unpinned = Setup {
-        pinning: Pinning::OFF,
-        gateway: setup.gateway.clone(),
-        directory: setup.directory.clone(),
-        durability: setup.durability.clone(),
-        ..*setup
-    };
-    let gateway = start_gateway(&unpinned, Place::UnderTest, Exporters::All, sink.address()?)?;
+    let unpinned = Setup { pinning: Pinning::OFF, ..setup.clone() };
+    let gateway = start_gateway(&unpinned, Place::UnderTest, Exporters::All, &setup.durability, sink.address()?)?;
     runtime.block_on(async {
         let mut client = Client::connect(gateway.http, Protocol::Http, Encoding::Identity).await?;
         match client.export(first.body).await? {

@@ -1,12 +1,13 @@
 //! One measurement: a fresh sink, a fresh process under test, a warm-up, a run, and a wait until all has arrived.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use anyhow::Context as _;
 use serde::Serialize;
 
-use crate::cases::{Case, Exporters, gateway_yaml};
+use crate::cases::{Case, Exporters, Journal, gateway_yaml};
 use crate::counts::{self, Counts};
 use crate::load::{Expects, LoadPlan, LoadResult};
 use crate::pinning::{Pinning, Place};
@@ -28,7 +29,7 @@ pub enum Subject {
 }
 
 /// What all measurements of one run of the benchmark share.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Setup {
     pub pinning: Pinning,
     pub gateway: Option<PathBuf>,
@@ -37,6 +38,14 @@ pub struct Setup {
     pub duration: Duration,
     pub warm_up: Duration,
     pub durability: String,
+}
+
+impl Setup {
+    pub fn gateway(&self) -> anyhow::Result<&Path> {
+        self.gateway
+            .as_deref()
+            .context("no gateway binary: run by `cargo bench`, set GATEWAY to its path, or use `--subject mover`")
+    }
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -79,7 +88,8 @@ pub fn measure(setup: &Setup, subject: Subject, case: &Case) -> anyhow::Result<M
     let sink_address = sink.address()?;
     match subject {
         Subject::Gateway => {
-            let gateway = start_gateway(setup, Place::UnderTest, case.exporters, sink_address)?;
+            let durability = case.durability.unwrap_or(&setup.durability);
+            let gateway = start_gateway(setup, Place::UnderTest, case.exporters, durability, sink_address)?;
             let target = if case.protocol == Protocol::Grpc { gateway.grpc } else { gateway.http };
             let run = run(setup, case, case.expects(), subject, target, gateway.pid(), sink_address);
             let mut measurement = run.map_err(|problem| problem.context(gateway.log_tail()))?;
@@ -105,14 +115,17 @@ pub fn yardstick(setup: &Setup, case: &Case) -> anyhow::Result<Measurement> {
 }
 
 /// Starts the gateway for `exporters`; it accepts connections when this returns.
-pub fn start_gateway(setup: &Setup, place: Place, exporters: Exporters, sink: SocketAddr) -> anyhow::Result<Gateway> {
-    let binary = setup.gateway.as_ref().ok_or_else(|| {
-        anyhow::anyhow!("no gateway binary: run by `cargo bench`, set GATEWAY to its path, or use `--subject mover`")
-    })?;
+pub fn start_gateway(
+    setup: &Setup,
+    place: Place,
+    exporters: Exporters,
+    durability: &str,
+    sink: SocketAddr,
+) -> anyhow::Result<Gateway> {
     let directory = setup.directory.join("gateway");
-    let journal = directory.join("journal");
-    Gateway::start(setup.pinning.command(place, binary), &directory, |listen| {
-        gateway_yaml(exporters, listen, sink, &journal, &setup.durability)
+    let journal = Journal { directory: &directory.join("journal"), durability, bytes_max: "256MiB" };
+    Gateway::start(setup.pinning.command(place, setup.gateway()?), &directory, |listen| {
+        gateway_yaml(exporters, listen, sink, journal)
     })
 }
 

@@ -14,7 +14,8 @@ use crate::load::{LoadPlan, LoadResult};
 use crate::pinning::{Pinning, Place};
 use crate::role::{READY_PREFIX, ROLE_PREFIX};
 
-const START_TIME_MAX: Duration = Duration::from_secs(10);
+/// A full journal of an unoptimised build takes its time.
+const START_TIME_MAX: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_micros(250);
 const LOG_LINES_SHOWN: usize = 20;
 
@@ -105,7 +106,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Starts `binary` in `directory` and waits until it accepts connections. `yaml` is given the addresses to listen on.
+    /// Starts it in `directory`, emptied, and waits until it accepts connections. `yaml` is given the addresses to
+    /// listen on.
     pub fn start(
         command: Command,
         directory: &Path,
@@ -115,6 +117,15 @@ impl Gateway {
             std::fs::remove_dir_all(directory)?;
         }
         std::fs::create_dir_all(directory)?;
+        Self::start_again(command, directory, yaml)
+    }
+
+    /// Starts it with what another one has left in `directory`.
+    pub fn start_again(
+        command: Command,
+        directory: &Path,
+        yaml: impl FnOnce([SocketAddr; 3]) -> String,
+    ) -> anyhow::Result<Self> {
         let [http, grpc, admin] = free_addresses()?;
         let config = directory.join("gateway.yaml");
         std::fs::write(&config, yaml([http, grpc, admin]))?;

@@ -7,15 +7,18 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde::Serialize;
 
-use crate::cases::{Case, Unit};
+use crate::cases::{Case, MORE_US_AIM, MORE_US_BAR, Unit};
 use crate::idle::IdleFigures;
 use crate::measure::{Measurement, Subject};
+use crate::recovery::{self, Recovery};
 
 /// A gateway's measurement and the byte mover's beside it.
 #[derive(Debug, Serialize)]
 pub struct Pair {
     pub mover: Measurement,
     pub subject: Measurement,
+    /// The gateway with its records in memory, where the case is told as the difference to that.
+    pub beside: Option<Measurement>,
 }
 
 impl Pair {
@@ -24,7 +27,39 @@ impl Pair {
     }
 
     pub fn problems(&self) -> impl Iterator<Item = &String> {
-        self.mover.problems.iter().chain(&self.subject.problems)
+        let measurements = [Some(&self.mover), self.beside.as_ref(), Some(&self.subject)];
+        measurements.into_iter().flatten().flat_map(|measurement| &measurement.problems)
+    }
+}
+
+/// What a case costs more than the one it is measured beside: medians of the differences, round by round.
+#[derive(Debug, Serialize)]
+pub struct More {
+    pub than: &'static str,
+    pub us_per_span: f64,
+    pub us_per_span_lowest: f64,
+    pub us_per_span_highest: f64,
+    pub us_per_request: f64,
+    pub ratio: f64,
+    pub p50_ms: f64,
+}
+
+impl More {
+    fn of(than: &'static str, pairs: &[Pair]) -> Self {
+        let differences = |of: &dyn Fn(&Measurement, &Pair) -> f64| -> Vec<f64> {
+            let both = pairs.iter().filter_map(|pair| Some((pair.beside.as_ref()?, pair)));
+            both.map(|(beside, pair)| of(&pair.subject, pair) - of(beside, pair)).collect()
+        };
+        let us_per_span = differences(&|m, _| m.us_per_span());
+        Self {
+            than,
+            us_per_span_lowest: us_per_span.iter().copied().fold(f64::INFINITY, f64::min),
+            us_per_span_highest: us_per_span.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            us_per_span: median(us_per_span),
+            us_per_request: median(differences(&|m, _| m.us_per_request())),
+            ratio: median(differences(&|m, pair| m.us_per_span() / pair.mover.us_per_span())),
+            p50_ms: median(differences(&|m, _| m.load.p50_us as f64 / 1e3)),
+        }
     }
 }
 
@@ -43,6 +78,7 @@ pub struct Summary {
     pub ratio: f64,
     pub ratio_lowest: f64,
     pub ratio_highest: f64,
+    pub more: Option<More>,
     pub p50_ms: f64,
     pub p99_ms: f64,
     /// Share of one core that the process under test was busy.
@@ -62,6 +98,7 @@ impl Summary {
         let ratio = of(&Pair::ratio);
         let ratios = pairs.iter().map(Pair::ratio);
         let us_per_request = subject_of(&Measurement::us_per_request);
+        let more = case.beside.map(|than| More::of(than, pairs));
         Self {
             case: case.name,
             subject,
@@ -85,9 +122,13 @@ impl Summary {
                 // A limit of the gateway says nothing about the byte mover in its place.
                 (Subject::Mover, _) => "-",
                 (Subject::Gateway, Unit::Ratio) => verdict(ratio, case.bar, case.aim),
+                (Subject::Gateway, Unit::RatioMore) => {
+                    verdict(more.as_ref().map_or(f64::NAN, |more| more.ratio), case.bar, case.aim)
+                }
                 (Subject::Gateway, Unit::UsPerRequest) => verdict(us_per_request, case.bar, case.aim),
             },
             exact: pairs.iter().all(|pair| pair.problems().next().is_none()),
+            more,
         }
     }
 }
@@ -123,7 +164,7 @@ const COLUMNS: [&str; 18] = [
     "verdict",
 ];
 
-/// Prints one row a case, columns aligned.
+/// Prints one row a case, columns aligned, and what the durable ones cost more than the same in memory.
 pub fn print_table(summaries: &[Summary]) {
     let mib = |bytes: f64| format!("{:.1}", bytes / (1024.0 * 1024.0));
     let mut rows = vec![COLUMNS.map(str::to_owned)];
@@ -166,6 +207,20 @@ pub fn print_table(summaries: &[Summary]) {
             .collect();
         println!("{}", line.join("  "));
     }
+    for Summary { case, more, .. } in summaries {
+        let Some(more) = more else { continue };
+        println!(
+            "{case} costs more than {}: {:+.3} us/span ({:+.3} to {:+.3}; bar {MORE_US_BAR:+.1}, aim {MORE_US_AIM:+.1}), \
+             {:+.1} us/req, ratio {:+.2}, p50 {:+.2} ms",
+            more.than,
+            more.us_per_span,
+            more.us_per_span_lowest,
+            more.us_per_span_highest,
+            more.us_per_request,
+            more.ratio,
+            more.p50_ms
+        );
+    }
 }
 
 pub fn print_idle(idle: &IdleFigures) {
@@ -177,6 +232,23 @@ pub fn print_idle(idle: &IdleFigures) {
         idle.binary_bytes as f64 / 1e6,
         idle.start_ms
     );
+}
+
+pub fn print_recoveries(recoveries: &[Recovery]) {
+    const MIB: f64 = 1024.0 * 1024.0;
+    for Recovery { what, files_bytes, telemetry_bytes, records, ready_ms, ready_ms_slowest, memory, .. } in recoveries {
+        println!(
+            "recovery, {what}: {:.0} MiB in files, {:.0} MiB of telemetry, {records} records: ready after {ready_ms:.0} ms (slowest \
+             {ready_ms_slowest:.0}; bar {:.0}), RSS {:.1} MiB then, {:.1} MiB after {} s, peak {:.1} MiB",
+            *files_bytes as f64 / MIB,
+            *telemetry_bytes as f64 / MIB,
+            recovery::READY_MS_BAR,
+            memory.at_ready.resident_bytes as f64 / MIB,
+            memory.idle.resident_bytes as f64 / MIB,
+            recovery::IDLE.as_secs(),
+            memory.idle.resident_peak_bytes as f64 / MIB,
+        );
+    }
 }
 
 /// Returns the middle value, the mean of the two middle ones of an even count, NaN of nothing.
