@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Version;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use tokio::time::{Instant, timeout_at};
@@ -20,6 +21,9 @@ const PROGRESS_TIMEOUT: Duration = Duration::from_secs(30);
 /// progress too, and would hold what has arrived for years. The largest body has 69 minutes.
 const BYTES_PER_SECOND_MIN: u64 = 16 * 1024;
 
+/// A client has so long to end a body that is refused, or to stop sending it.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// What a body may measure: the configured limit, and what its protocol puts in front.
 #[derive(Debug, Clone, Copy)]
 pub struct Limit {
@@ -28,7 +32,7 @@ pub struct Limit {
 }
 
 /// Reads it all.
-pub async fn read(mut body: Incoming, limit: Limit, charge: &mut Charge) -> Result<Bytes, Refusal> {
+pub async fn read(body: &mut Incoming, limit: Limit, charge: &mut Charge) -> Result<Bytes, Refusal> {
     let bytes_max = limit.bytes_max.saturating_add(limit.prefix_bytes);
     let declared = body.size_hint().exact().map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
     // An undeclared body may grow to the limit.
@@ -66,6 +70,19 @@ pub async fn read(mut body: Incoming, limit: Limit, charge: &mut Charge) -> Resu
         buffer.shrink_to_fit();
     }
     Ok(buffer.into())
+}
+
+/// Reads on what nobody wants, for a while, while the answer goes out: a connection that is closed on unread bytes is reset,
+/// and the reset overtakes the answer. HTTP/2 has a word for it and needs no reading.
+pub fn discard(version: Version, mut body: Incoming) {
+    if version >= Version::HTTP_2 || body.is_end_stream() {
+        return;
+    }
+    tokio::spawn(async move {
+        let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+        // Whoever is still sending then has had time to read the answer.
+        let _ = tokio::time::timeout(DISCARD_TIMEOUT, rest).await;
+    });
 }
 
 /// When the next bytes must be there.

@@ -28,12 +28,13 @@ impl Door {
     /// Answers one request, whatever it is.
     pub async fn answer(&self, request: Request<Incoming>) -> Response<AnswerBody> {
         let vitals = &self.gateway.vitals;
-        let (parts, body) = request.into_parts();
+        let (parts, mut body) = request.into_parts();
         let head = match Asked::read(parts.version, &parts.method, &parts.uri, &parts.headers) {
             Ok(Asked::Export(head)) => head,
             Ok(Asked::Options) => return answer::options(),
             Ok(Asked::Health) => return self.health(body).await,
             Err((form, refusal)) => {
+                body::discard(parts.version, body);
                 let protocol = form.map_or(Protocol::HttpProtobuf, protocol);
                 vitals.requests_refused[protocol as usize].add(1);
                 // In the client's form where that is known, as JSON for a person with curl where not.
@@ -41,8 +42,8 @@ impl Door {
             }
         };
         let taken = match grpc::timeout(&parts.headers).filter(|_| head.form == Form::Grpc) {
-            None => self.take(head, body).await,
-            Some(deadline) => tokio::time::timeout(deadline, self.take(head, body))
+            None => self.take(head, &mut body).await,
+            Some(deadline) => tokio::time::timeout(deadline, self.take(head, &mut body))
                 .await
                 .unwrap_or_else(|_| Err(Refusal::new(Why::Deadline, format!("not done within {deadline:?}")))),
         };
@@ -52,6 +53,7 @@ impl Door {
                 accepted(head.form, head.signal, &taken)
             }
             Err(refusal) => {
+                body::discard(parts.version, body);
                 vitals.requests_refused[protocol(head.form) as usize].add(1);
                 refused(head.form, &refusal)
             }
@@ -59,17 +61,17 @@ impl Door {
     }
 
     /// Says whether telemetry is taken. The request names a service, which does not matter: all share one door.
-    async fn health(&self, incoming: Incoming) -> Response<AnswerBody> {
+    async fn health(&self, mut incoming: Incoming) -> Response<AnswerBody> {
         let limit = body::Limit { bytes_max: HEALTH_BYTES_MAX, prefix_bytes: grpc::PREFIX_BYTES };
-        match body::read(incoming, limit, &mut self.budget.charge()).await {
+        match body::read(&mut incoming, limit, &mut self.budget.charge()).await {
             Ok(_) => answer::health(self.gateway.is_ready()),
             Err(refusal) => refused(Form::Grpc, &refusal),
         }
     }
 
     /// Takes one request: when this returns, the journal has it.
-    async fn take(&self, head: Head, incoming: Incoming) -> Result<Accepted, Refusal> {
-        if !self.gateway.is_ready() {
+    async fn take(&self, head: Head, incoming: &mut Incoming) -> Result<Accepted, Refusal> {
+        if !self.gateway.is_accepting() {
             return Err(stopping());
         }
         let mut charge = self.budget.charge();

@@ -309,6 +309,30 @@ fn sized(bytes: usize) -> Vec<u8> {
     body
 }
 
+/// A bug's test: a connection that was closed on unread bytes was reset, and clients saw that instead of the answer.
+#[tokio::test]
+async fn who_is_refused_before_the_body_is_read_hears_so_while_it_is_still_sending() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let stage = Stage::start_with(&with_limit(1000)).await;
+    for path in ["/v1/traces", "/no/such/path"] {
+        let mut stream = tokio::net::TcpStream::connect(stage.otlp[1]).await.unwrap();
+        let body = vec![b'x'; 8 << 20];
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&body).await.expect("it is let end");
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.expect("an answer, not a reset");
+        assert!(
+            [&b"HTTP/1.1 413"[..], b"HTTP/1.1 404"].contains(&&answer[..]),
+            "{path}: {:?}",
+            String::from_utf8_lossy(&answer)
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_body_at_the_limit_passes_and_one_byte_more_does_not() {
     let limit = 10_000;
