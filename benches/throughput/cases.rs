@@ -11,6 +11,8 @@ use crate::wire::{Encoding, Protocol};
 pub enum Exporters {
     /// One OTLP destination, with the `compression` it is told to use.
     Otlp(Encoding),
+    /// The same, with another one that gets the same and cannot be reached.
+    OtlpBesideDead(Encoding),
     Xray,
     /// Honeycomb and X-Ray get every span, Rollbar what failed.
     All,
@@ -36,7 +38,7 @@ pub struct Case {
     pub requests_per_second: Option<f64>,
     /// Where its records are kept; `None` leaves it to the command line.
     pub durability: Option<&'static str>,
-    /// The case with its records in memory that is measured in each round of this one, for the difference.
+    /// The case that is measured in each round of this one, for the difference.
     pub beside: Option<&'static str>,
     pub unit: Unit,
     pub bar: f64,
@@ -57,6 +59,7 @@ pub const CASES: &[Case] = &[
     Case { name: "all",           protocol: Protocol::Http, encoding: Encoding::Identity, exporters: Exporters::All,                      requests_per_second: None,        durability: None,            beside: None,               unit: Unit::Ratio,        bar: 13.0,  aim: 10.0 },
     Case { name: "plain-process", protocol: Protocol::Http, encoding: Encoding::Identity, exporters: Exporters::Otlp(Encoding::Identity), requests_per_second: None,        durability: Some("process"), beside: Some("otlp-plain"), unit: Unit::RatioMore,    bar: 1.7,   aim: 1.2 },
     Case { name: "plain-disk",    protocol: Protocol::Http, encoding: Encoding::Identity, exporters: Exporters::Otlp(Encoding::Identity), requests_per_second: None,        durability: Some("disk"),    beside: Some("otlp-plain"), unit: Unit::RatioMore,    bar: 1.7,   aim: 1.2 },
+    Case { name: "dead-neighbour", protocol: Protocol::Http, encoding: Encoding::Identity, exporters: Exporters::OtlpBesideDead(Encoding::Identity), requests_per_second: None, durability: Some("disk"), beside: Some("plain-disk"), unit: Unit::RatioMore,  bar: 1.7,   aim: 1.2 },
     Case { name: "low-rate",      protocol: Protocol::Http, encoding: Encoding::Identity, exporters: Exporters::All,                      requests_per_second: Some(200.0), durability: None,            beside: None,               unit: Unit::UsPerRequest, bar: 400.0, aim: 300.0 },
     Case { name: "low-rate-disk", protocol: Protocol::Http, encoding: Encoding::Identity, exporters: Exporters::All,                      requests_per_second: Some(200.0), durability: Some("disk"),    beside: Some("low-rate"),   unit: Unit::UsPerRequest, bar: 400.0, aim: 300.0 },
 ];
@@ -91,12 +94,15 @@ pub fn gateway_yaml(exporters: Exporters, listen: [SocketAddr; 3], sink: SocketA
     let Journal { directory, durability, bytes_max } = journal;
     let directory = directory.display();
     let mut yaml = format!("receivers:\n  otlp:\n    listen: [\"{http}\", \"{grpc}\"]\nexporters:\n");
-    if let Exporters::Otlp(encoding) = exporters {
+    if let Exporters::Otlp(encoding) | Exporters::OtlpBesideDead(encoding) = exporters {
         let compression = encoding.name();
         let _ = write!(
             yaml,
             "  otlp:\n    endpoint: \"http://{sink}\"\n    compression: {compression}\n    join_compressed: true\n"
         );
+    }
+    if matches!(exporters, Exporters::OtlpBesideDead(_)) {
+        yaml.push_str("  otlp/dead:\n    endpoint: \"http://127.0.0.1:9\"\n");
     }
     if exporters == Exporters::All {
         let _ = write!(yaml, "  honeycomb:\n    api_key: benchmark\n    endpoint: \"http://{sink}\"\n");
@@ -110,6 +116,7 @@ pub fn gateway_yaml(exporters: Exporters, listen: [SocketAddr; 3], sink: SocketA
     }
     yaml.push_str(match exporters {
         Exporters::Otlp(_) => "routes: []\ndefault: [otlp]\n",
+        Exporters::OtlpBesideDead(_) => "routes: []\ndefault: [otlp, otlp/dead]\n",
         Exporters::Xray => "routes: []\ndefault: [xray]\n",
         Exporters::All => {
             "routes:\n  - name: errors\n    when: { any: [ { status: error }, { severity: { at_least: error } }, { exception: true } ] }\n    \

@@ -49,6 +49,8 @@ pub(super) struct Writer<N> {
     unwritten: Vec<(u8, u64)>,
     /// The same of what is done with before it is settled.
     unwritten_progress: Vec<(u8, u64, Vec<Done>)>,
+    /// Whether marks were in a group that could not be written: the next roster says the same.
+    roster_due: bool,
     /// Records that went for others which then could not be written.
     untold: Vec<Evicted>,
 }
@@ -99,6 +101,7 @@ impl<N: Clone + Send + Sync + 'static> Writer<N> {
             next,
             unwritten: Vec::new(),
             unwritten_progress: Vec::new(),
+            roster_due: false,
             untold: Vec::new(),
         };
         let group = writer.begin_file()?;
@@ -165,7 +168,7 @@ impl<N: Clone + Send + Sync + 'static> Writer<N> {
                 Err(error) => return self.refuse(appends.into_iter().map(|append| append.answer), &error),
             },
         };
-        if roster_changed {
+        if roster_changed || take(&mut self.roster_due) {
             self.push_roster(&mut group);
         }
         self.push_settled(&mut group);
@@ -322,6 +325,7 @@ impl<N: Clone + Send + Sync + 'static> Writer<N> {
         }
         let begun_at = self.tail.as_ref().map_or(0, |tail| tail.offset);
         if let Err(error) = self.put(&group) {
+            self.roster_due = true;
             for Pending { evicted, .. } in &group.records {
                 self.untold.extend(evicted);
             }

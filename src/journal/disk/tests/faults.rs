@@ -80,6 +80,24 @@ async fn a_full_disk_refuses_at_any_byte_and_goes_on_when_there_is_room() {
     }
 }
 
+/// What was settled while nothing could be written is settled all the same after a restart.
+#[tokio::test]
+async fn what_is_settled_on_a_full_disk_does_not_come_again() {
+    let (folder, disk) = (tempfile::tempdir().unwrap(), BadDisk::new());
+    let journal = open_on(&disk, folder.path());
+    for name in 1..=3 {
+        append(&journal, name, &[0], 70).await.unwrap();
+    }
+    let in_hand = read(&journal, 0).await;
+    disk.room.store(0, Ordering::Relaxed);
+    journal.settle(0, in_hand[1].1);
+    append(&journal, 4, &[0], 70).await.unwrap_err();
+    disk.room.store(i64::MAX, Ordering::Relaxed);
+    append(&journal, 5, &[0], 70).await.unwrap();
+    drop(journal);
+    assert_eq!(names(&open(folder.path()).0, 0).await, [1, 3, 5]);
+}
+
 #[tokio::test]
 async fn it_finds_out_by_itself_that_there_is_room_again() {
     let (folder, disk) = (tempfile::tempdir().unwrap(), BadDisk::new());
