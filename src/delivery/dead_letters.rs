@@ -19,6 +19,9 @@ use serde_json::Value as Json;
 /// Files in the folder at most; a filesystem and the list of them in memory stay quick.
 const LETTERS_MAX: usize = 10_000;
 
+/// So many names are listed.
+const LISTED_MAX: usize = 20;
+
 /// What is shown of a letter at most, in pieces.
 pub(super) const SHOWN_MAX: usize = 10;
 
@@ -60,13 +63,16 @@ pub struct LetterPiece {
 }
 
 /// How full the folder is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Usage {
+    pub folder: PathBuf,
     pub letters: usize,
     pub bytes: u64,
     pub bytes_max: u64,
     /// Letters that made way for newer ones, or could not be written, since the start.
     pub lost: u64,
+    /// The file names of the newest letters: when, and from which exporter.
+    pub newest: Vec<String>,
 }
 
 /// The folder.
@@ -154,8 +160,15 @@ impl DeadLetters {
         let mut shelf = self.shelf();
         // A folder that cannot be read shows as empty, and as an error when a letter comes.
         let _ = shelf.read(&self.folder);
-        let letters = shelf.letters.as_ref().map_or(0, BTreeMap::len);
-        Usage { letters, bytes: shelf.bytes, bytes_max: self.bytes_max, lost: shelf.lost }
+        let names = || shelf.letters.iter().flat_map(BTreeMap::keys);
+        Usage {
+            folder: self.folder.clone(),
+            letters: names().count(),
+            bytes: shelf.bytes,
+            bytes_max: self.bytes_max,
+            lost: shelf.lost,
+            newest: names().rev().take(LISTED_MAX).cloned().collect(),
+        }
     }
 
     /// The files of an exporter's letters, oldest first.

@@ -187,7 +187,7 @@ impl Gateway {
         page.sample("telemetry_gateway_journal_file_bytes", &[], status.journal.file_bytes);
         page.sample("telemetry_gateway_journal_damaged_stretches_total", &[], status.journal.damaged_stretches);
         page.sample("telemetry_gateway_journal_writable", &[], u8::from(status.journal.unwritable.is_none()));
-        if let Some(letters) = status.dead_letters {
+        if let Some(letters) = &status.dead_letters {
             page.sample("telemetry_gateway_dead_letters", &[], letters.letters);
             page.sample("telemetry_gateway_dead_letters_bytes", &[], letters.bytes);
             page.sample("telemetry_gateway_dead_letters_lost_total", &[], letters.lost);

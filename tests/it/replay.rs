@@ -39,8 +39,8 @@ fn a_poisonous_span_is_set_aside_alone_with_its_reason_and_sent_when_the_vendor_
         let status = process.status_when(|status| status["exporters"]["otlp"]["dropped"]["refused_400"] == 1);
         assert_eq!(status["dead_letters"]["letters"], 1);
         let folder = process.path("data/dead-letters");
-        let letter = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap();
-        let letter: serde_json::Value = serde_json::from_slice(&std::fs::read(letter.path()).unwrap()).unwrap();
+        let letter = folder.join(status["dead_letters"]["newest"][0].as_str().expect("it is listed"));
+        let letter: serde_json::Value = serde_json::from_slice(&std::fs::read(letter).unwrap()).unwrap();
         assert_eq!((&letter["reason"], &letter["exporter"]), (&"refused_400".into(), &"otlp".into()));
         assert!(letter["message"].as_str().unwrap().contains("bad span"), "{letter:#}");
         assert_eq!(letter["shown"][0]["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["name"], "poison");
