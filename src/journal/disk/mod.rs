@@ -126,7 +126,9 @@ pub struct Recovered {
 /// Why an engine does not start.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    #[error("cannot use the journal in {path}: {error}")]
+    #[error(
+        "cannot use the journal in {path}: {error}: `journal.directory` must name a folder that can be made and written"
+    )]
     Io { path: String, error: io::Error },
     #[error("the journal in {path} is in use by another process")]
     Locked { path: String },
