@@ -74,3 +74,40 @@ fn next_whole(bytes: &Bytes, mut offset: usize, next: u64) -> Option<Whole> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push(file: &mut Vec<u8>, position: u64, payload: &[u8]) {
+        let frame = Frame::new(Kind::Record, position, file.len() as u32, &[payload]);
+        file.extend_from_slice(&frame.header());
+        file.extend_from_slice(payload);
+        file.extend_from_slice(frame.padding());
+    }
+
+    fn positions(file: &[u8], base: u64) -> Vec<u64> {
+        let scan = scan(&Bytes::copy_from_slice(file), base).unwrap();
+        assert!(scan.damaged.is_empty() && !scan.torn);
+        scan.frames.iter().map(|whole| whole.frame.position).collect()
+    }
+
+    #[test]
+    fn what_an_older_file_left_behind_the_end_is_not_read() {
+        let mut file = frame::file_header(10).to_vec();
+        push(&mut file, 9, b"the last of the file before");
+        assert_eq!(positions(&file, 10), [0u64; 0]);
+        let mut file = frame::file_header(10).to_vec();
+        push(&mut file, 10, b"own");
+        push(&mut file, 10, b"a copy");
+        push(&mut file, 3, b"older");
+        assert_eq!(positions(&file, 10), [10]);
+    }
+
+    #[test]
+    fn a_spare_file_that_was_renamed_and_not_begun_is_empty() {
+        let mut file = frame::file_header(4).to_vec();
+        push(&mut file, 4, b"another file's");
+        assert_eq!(positions(&file, 10), [0u64; 0]);
+    }
+}
