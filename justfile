@@ -25,3 +25,7 @@ fmt:
 
 clippy:
     cargo clippy --locked --all-targets -- -D warnings
+
+# Ten times what journal and vendors can take: memory and files stay within their bounds.
+bounds:
+    cargo test --locked --bench chaos -- bounds
