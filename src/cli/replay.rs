@@ -13,7 +13,7 @@ use anyhow::{Context, bail, ensure};
 use tokio::time::Instant;
 
 use super::{block_on, load};
-use crate::delivery::dead_letters::{DeadLetters, Form, Letter};
+use crate::delivery::dead_letters::{DeadLetters, Form, Letter, file_name};
 use crate::exporter::Named;
 use crate::exporter::contract::{Exporter, Fate, Outcome, Piece, Request};
 use crate::exporter::pace::{Pace, Preview};
@@ -299,11 +299,9 @@ struct Memory {
 impl Memory {
     /// Opens it; one replay at a time.
     fn open(directory: &Path, exporter: &str, again: bool) -> anyhow::Result<Self> {
-        let name: String =
-            exporter.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
         let folder = directory.join("replayed");
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let path = folder.join(name);
+        let path = folder.join(file_name(exporter));
         let mut file = OpenOptions::new().create(true).read(true).append(true).open(&path)?;
         ensure!(file.try_lock().is_ok(), "another replay to `{exporter}` is under way");
         let mut text = String::new();

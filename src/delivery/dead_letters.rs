@@ -207,7 +207,7 @@ fn list(folder: &Path) -> io::Result<BTreeMap<String, u64>> {
 }
 
 /// An exporter's name as part of a file name.
-fn file_name(exporter: &str) -> String {
+pub fn file_name(exporter: &str) -> String {
     exporter.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect()
 }
 
